@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+// Tests run the TypeScript sources: only our own export condition is named, since adding `import` breaks CommonJS dependencies.
+const conditions = ['@fledge/source'];
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    include: ['{libs,apps}/*/test/**/*.spec.ts', 'sdk/test/**/*.spec.ts', 'test/{conformance,e2e}/**/*.spec.ts'],
+    globalSetup: ['test/support/database-cluster.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+  },
+});
