@@ -1,0 +1,34 @@
+import { attribute } from './attribute.js';
+import type { Context } from './context.js';
+import { fmix32, murmur3 } from './murmur3.js';
+
+/** Where a unit stands under a salt: one of 2^32 places, the same for ever (bucketing, version 1). Unsigned. */
+export function bucket(unit: string, salt: string): number {
+  return fmix32(murmur3(unit) ^ murmur3(salt)) >>> 0;
+}
+
+/** The text that is bucketed for a value: a non-empty string, a boolean or a safe integer; anything else is no unit. */
+export function unitText(value: unknown): string | undefined {
+  if (typeof value === 'string') return value === '' ? undefined : value;
+  return typeof value === 'boolean' || Number.isSafeInteger(value) ? String(value) : undefined;
+}
+
+/** A percentage of 0 to 100 in thousandths of a percent. */
+export function parts(percentage: number): number {
+  return Math.round(percentage * 1000);
+}
+
+/** The first bucket that a percentage keeps out, 0 to 2^32: raising the percentage only ever adds units. */
+export function threshold(percentage: number): number {
+  return Math.floor((parts(percentage) * 2 ** 32) / 100_000);
+}
+
+/** One of 64 random groups of units, independent of gates and splits, by which reports estimate dispersion. */
+export function group(unitBucket: number): number {
+  return fmix32(unitBucket ^ 0x9e3779b9) >>> 26;
+}
+
+/** The unit that a gate or split would bucket: the value of `bucketBy` in the context as text; undefined when missing. */
+export function unitOf(context: Context, bucketBy = 'targetingKey', now = 0): string | undefined {
+  return unitText(attribute(bucketBy)({ context, now }));
+}

@@ -1,0 +1,47 @@
+import { elements, isRecord, own } from './json.js';
+import { cohortsOf, cohortsOfCohort, prerequisitesOf } from './references.js';
+import type { Snapshot } from './snapshot.js';
+
+/** Equal as JSON: members in any order, elements in theirs. Identical documents cost nothing. */
+function isEqual(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (Array.isArray(a) && Array.isArray(b))
+    return a.length === b.length && a.every((element, index) => isEqual(element, b[index]));
+  if (!isRecord(a) || !isRecord(b)) return false;
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && isEqual(a[key], b[key]));
+}
+
+type Documents<T> = Readonly<Record<string, T>>;
+
+function changedKeys<T>(before: Documents<T>, after: Documents<T>): Set<string> {
+  if (before === after) return new Set();
+  const changed = Object.keys(after).filter((key) => !isEqual(own(before, key), after[key]));
+  return new Set([...changed, ...Object.keys(before).filter((key) => !Object.hasOwn(after, key))]);
+}
+
+/** Adds every document that names a changed one, until there are no more. */
+function spread<T>(changed: Set<string>, documents: Documents<T>, namedBy: (document: T) => Set<string>): void {
+  if (changed.size === 0) return;
+  for (let size = -1; size !== changed.size;) {
+    size = changed.size;
+    for (const [key, document] of Object.entries(documents))
+      if (!changed.has(key) && elements([...namedBy(document)]).some((name) => changed.has(String(name))))
+        changed.add(key);
+  }
+}
+
+/**
+ * The keys of the flags whose evaluation may differ between two snapshots: their own document, a cohort or a
+ * prerequisite they reach was changed, added or removed. Costs little for snapshots made from one another by changes.
+ */
+export function changedFlags(before: Snapshot, after: Snapshot): string[] {
+  const cohorts = changedKeys(before.cohorts, after.cohorts);
+  spread(cohorts, after.cohorts, cohortsOfCohort);
+  const flags = changedKeys(before.flags, after.flags);
+  if (cohorts.size > 0)
+    for (const [key, flag] of Object.entries(after.flags))
+      if ([...cohortsOf(flag)].some((name) => cohorts.has(name))) flags.add(key);
+  spread(flags, after.flags, prerequisitesOf);
+  return [...flags];
+}

@@ -1,0 +1,22 @@
+export type { Cohort, CohortRule } from './cohort.js';
+export type { Context, JsonValue } from './context.js';
+export type { ErrorCode, Evaluation, EvaluationMetadata, Reason } from './evaluation.js';
+export type * from './flag.js';
+export { OPERATORS } from './flag.js';
+export type { Change, MembersChange, Snapshot } from './snapshot.js';
+export type { DocumentLimits, Problem, Validation } from './problem.js';
+export { DEFAULT_DOCUMENT_LIMITS } from './problem.js';
+
+export { evaluate } from './evaluate.js';
+export { createEvaluator } from './evaluator.js';
+export type { Evaluator } from './evaluator.js';
+
+export { applyChange, applyChanges } from './change.js';
+export { changedFlags } from './changed-flags.js';
+export { cohortsOf, cohortsOfCohort, prerequisitesOf, reachableCohorts, variantsNamed } from './references.js';
+
+export { bucket, group, parts, threshold, unitOf, unitText } from './bucket.js';
+export { murmur3, fmix32 } from './murmur3.js';
+export { exponential, logTable } from './split.js';
+export { KEY_PATTERN, isKey } from './key.js';
+export { patternProblem } from './pattern.js';

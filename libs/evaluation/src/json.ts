@@ -1,0 +1,33 @@
+/** A JSON object of unknown content; arrays and null are none. */
+export type JsonRecord = Readonly<Record<string, unknown>>;
+
+/** True for a JSON object; false for arrays, null and scalars. */
+export function isRecord(value: unknown): value is JsonRecord {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** True for a string, a boolean or a finite number: what JSON writes without brackets, but for null. */
+export function isScalar(value: unknown): value is string | number | boolean {
+  return typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
+}
+
+/** The own property of a JSON object; undefined for what is inherited, absent or not asked of an object. */
+export function own(value: unknown, key: string): unknown {
+  return isRecord(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+}
+
+/** The own property of a JSON object, or the default when it is absent; a property that is null is there. */
+export function ownOr(value: unknown, key: string, fallback: unknown): unknown {
+  const property = own(value, key);
+  return property === undefined ? fallback : property;
+}
+
+/** The elements of a JSON array, none for anything else: for readers of documents that nobody has validated. */
+export function elements(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** Sets an own property even when its name is `__proto__`, which an assignment would take for the prototype. */
+export function put<T>(record: Record<string, T>, key: string, value: T): void {
+  Object.defineProperty(record, key, { value, configurable: true, enumerable: true, writable: true });
+}

@@ -1,0 +1,128 @@
+import { address, inRange, range } from './address.js';
+import type { Operator } from './flag.js';
+import { instant } from './instant.js';
+import { isScalar } from './json.js';
+import { patternProblem } from './pattern.js';
+import type { Truth } from './run.js';
+import { caret, compareSemver, semver, tilde } from './semver.js';
+import type { Semver } from './semver.js';
+import { fold, jsonNumber } from './text.js';
+
+/** Judges one element of an attribute against all values of a condition. */
+export type Match = (element: unknown) => Truth;
+
+/** An operator before it is given its values. */
+type Compile = (values: readonly unknown[], ignoreCase: boolean) => Match;
+
+/** Texts longer than this, in UTF-16 code units, are unknown to `matches`. */
+export const LONGEST_MATCHED = 4_096;
+
+/** True if the relation holds for any value, unknown if the element or, failing that, any value cannot be read. */
+function anyOf<Actual extends object | string | number, Expected extends object | string | number>(
+  readActual: (element: unknown, ignoreCase: boolean) => Actual | undefined,
+  readExpected: (value: unknown, ignoreCase: boolean) => Expected | undefined,
+  relation: (actual: Actual, expected: Expected) => boolean,
+): Compile {
+  return (values, ignoreCase) => {
+    const expected = values.map((value) => readExpected(value, ignoreCase)).filter((value) => value !== undefined);
+    const otherwise = expected.length === values.length ? false : undefined;
+    return (element) => {
+      const actual = readActual(element, ignoreCase);
+      if (actual === undefined) return undefined;
+      for (const value of expected) if (relation(actual, value)) return true;
+      return otherwise;
+    };
+  };
+}
+
+function text(value: unknown, ignoreCase: boolean): string | undefined {
+  if (typeof value !== 'string') return undefined;
+  return ignoreCase ? fold(value) : value;
+}
+
+/** A finite number, or a string that is one in JSON's grammar. */
+export function finite(value: unknown): number | undefined {
+  const number = typeof value === 'string' ? jsonNumber(value) : value;
+  return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
+}
+
+/** The regular expression of a pattern of the portable subset; undefined outside it. */
+export function regularExpression(pattern: unknown, ignoreCase: boolean): RegExp | undefined {
+  if (typeof pattern !== 'string' || patternProblem(pattern) !== undefined) return undefined;
+  try {
+    return new RegExp(pattern, ignoreCase ? 'iu' : 'u');
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Equal to one value, in time independent of how many there are. A number equals the strings that write it, a boolean
+ * the string of its name, and strings equal strings only literally, so `1` is `"1.0"` and `"1"` is not.
+ */
+const isIn: Compile = (values, ignoreCase) => {
+  const exact = new Set<unknown>();
+  const folded = new Set<string>();
+  const numbers = new Set<unknown>();
+  for (const value of values) {
+    if (typeof value === 'string') {
+      if (ignoreCase) folded.add(fold(value));
+      exact.add(value).add(jsonNumber(value));
+      if (value === 'true' || value === 'false') exact.add(value === 'true');
+    } else if (isScalar(value)) {
+      exact.add(value);
+      if (typeof value === 'number') numbers.add(value);
+      else exact.add(String(value));
+    }
+  }
+  const otherwise = values.every(isScalar) ? false : undefined;
+  return (element) => {
+    if (!isScalar(element)) return undefined;
+    if (exact.has(element)) return true;
+    if (typeof element !== 'string') return otherwise;
+    if (ignoreCase && folded.has(fold(element))) return true;
+    return numbers.size > 0 && numbers.has(jsonNumber(element)) ? true : otherwise;
+  };
+};
+
+const texts = (relation: (actual: string, expected: string) => boolean): Compile => anyOf(text, text, relation);
+const numbers = (relation: (actual: number, expected: number) => boolean): Compile => anyOf(finite, finite, relation);
+const instants = (relation: (actual: number, expected: number) => boolean): Compile =>
+  anyOf(instant, instant, relation);
+const versions = (relation: (actual: Semver, expected: Semver) => boolean): Compile => anyOf(semver, semver, relation);
+
+const MATCHERS = {
+  in: isIn,
+  contains: texts((actual, expected) => actual.includes(expected)),
+  starts_with: texts((actual, expected) => actual.startsWith(expected)),
+  ends_with: texts((actual, expected) => actual.endsWith(expected)),
+  matches: anyOf(
+    (element) => (typeof element === 'string' && element.length <= LONGEST_MATCHED ? element : undefined),
+    regularExpression,
+    (actual, expected) => expected.test(actual),
+  ),
+  num_eq: numbers((actual, expected) => actual === expected),
+  lt: numbers((actual, expected) => actual < expected),
+  lte: numbers((actual, expected) => actual <= expected),
+  gt: numbers((actual, expected) => actual > expected),
+  gte: numbers((actual, expected) => actual >= expected),
+  before: instants((actual, expected) => actual < expected),
+  after: instants((actual, expected) => actual > expected),
+  semver_eq: versions((actual, expected) => compareSemver(actual, expected) === 0),
+  semver_lt: versions((actual, expected) => compareSemver(actual, expected) < 0),
+  semver_lte: versions((actual, expected) => compareSemver(actual, expected) <= 0),
+  semver_gt: versions((actual, expected) => compareSemver(actual, expected) > 0),
+  semver_gte: versions((actual, expected) => compareSemver(actual, expected) >= 0),
+  semver_caret: versions(caret),
+  semver_tilde: versions(tilde),
+  cidr: anyOf(address, range, inRange),
+} satisfies Record<Exclude<Operator, 'exists'>, Compile>;
+
+function isMatcher(operator: string): operator is keyof typeof MATCHERS {
+  return Object.hasOwn(MATCHERS, operator);
+}
+
+/** What an operator means; undefined for `exists`, which asks about the attribute and not its elements, and for unknown ones. */
+export function matcher(operator: string): Compile | undefined {
+  return isMatcher(operator) ? MATCHERS[operator] : undefined;
+}
