@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { startEmbeddedPostgres } from '@fledge/embedded-postgres';
 import { Client } from 'pg';
 import type { TestProject } from 'vitest/node';
-import { TEMPLATE, atDatabase } from './database.js';
+import { TEMPLATE } from './database.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -38,12 +38,17 @@ async function startServer(): Promise<Server> {
   const given = process.env['FLEDGE_TEST_DATABASE_URL'];
   if (given !== undefined && given !== '') return { url: given, stop: () => Promise.resolve() };
   const dataDir = await mkdtemp(join(tmpdir(), 'fledge-test-'));
-  const remove = (): Promise<void> => rm(dataDir, { recursive: true, force: true });
   try {
     const postgres = await startEmbeddedPostgres({ dataDir, database: 'postgres', durable: false });
-    return { url: postgres.url, stop: () => postgres.stop().finally(remove) };
+    return {
+      url: postgres.url,
+      async stop() {
+        await postgres.stop();
+        await rm(dataDir, { recursive: true, force: true });
+      },
+    };
   } catch (error) {
-    await remove();
+    await rm(dataDir, { recursive: true, force: true });
     throw error;
   }
 }

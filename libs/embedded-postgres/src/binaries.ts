@@ -1,6 +1,6 @@
 import { readFile, mkdir, rm, symlink, lstat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { EmbeddedPostgresError } from './errors.js';
 
 const SYSTEMS: Readonly<Record<string, string>> = { linux: 'linux', darwin: 'darwin', win32: 'windows' };
@@ -38,8 +38,8 @@ export function locateNative(platform: string = process.platform, arch: string =
 
 /**
  * Makes the shared-library links that npm packages cannot carry and that the package's install script, blocked by
- * newer npm, would have made. Where the package is read-only they go to `privateDir`, which is returned and must then
- * be in the loader's search path.
+ * newer npm, would have made. Where the package is read-only they go to `privateDir`, and what the loader must then
+ * search is returned.
  */
 export async function linkLibraries(native: string, privateDir: string): Promise<string | undefined> {
   const wanted = await missingLinks(native);
@@ -53,7 +53,8 @@ export async function linkLibraries(native: string, privateDir: string): Promise
   await rm(privateDir, { recursive: true, force: true });
   await mkdir(privateDir, { recursive: true, mode: 0o755 });
   for (const link of wanted) await symlinkUnlessThere(link.source, join(privateDir, basename(link.target)));
-  return privateDir;
+  // A library looks for others beside the link it was found by, so the place they really lie in is named too.
+  return `${privateDir}${delimiter}${join(native, 'lib')}`;
 }
 
 interface Link {

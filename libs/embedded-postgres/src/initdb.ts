@@ -1,8 +1,9 @@
 import { chown, lchown, mkdir, mkdtemp, open, readFile, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { USE_DATABASE_URL } from './binaries.js';
 import { EmbeddedPostgresError } from './errors.js';
 import type { Layout } from './layout.js';
-import type { Owner } from './route.js';
+import type { Owner } from './ownership.js';
 import { describeEnd, run } from './run.js';
 import type { Runtime } from './runtime.js';
 
@@ -57,6 +58,13 @@ export async function initCluster(runtime: Runtime, layout: Layout, password: st
   const ended = await run(runtime.command('initdb', initArguments(data, secret, durable), 'TERM'));
   if (ended.code !== 0) {
     await removeLeftovers(layout);
+    if (ended.output.includes('could not look up effective user ID')) {
+      throw new EmbeddedPostgresError(
+        'unreachable',
+        `PostgreSQL can be set up only by a user with a name, but user id ${process.getuid?.()} has none in /etc/passwd. ` +
+          `Start as a user that has one (in a container: --user node). ${USE_DATABASE_URL}`,
+      );
+    }
     throw new EmbeddedPostgresError(
       'failed',
       `initdb could not make a database in ${layout.dataDir} (${describeEnd(ended)}):\n${ended.output.trim()}`,

@@ -1,6 +1,6 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { USE_DATABASE_URL } from './binaries.js';
 import { EmbeddedPostgresError } from './errors.js';
+import { giveOpenToOwnerOfFolder } from './ownership.js';
 import { birthOf, isAlive } from './process-info.js';
 import { run } from './run.js';
 
@@ -30,6 +30,7 @@ export async function takeLock(
   if (held.has(file)) throw inUse(process.pid, dataDir, file);
   held.add(file);
   const fd = openSync(file, 'a+', 0o600);
+  giveOpenToOwnerOfFolder(fd, file);
   try {
     if (!(await take(fd, file, 0))) {
       log(`waiting for process ${holderOf(file)?.pid ?? '?'}, which still uses ${dataDir}`);
@@ -91,7 +92,7 @@ function inUse(pid: number | undefined, dataDir: string, file: string): Embedded
   const stop = pid === undefined || pid === process.pid ? 'Stop it first' : `Stop it first (kill ${pid})`;
   return new EmbeddedPostgresError(
     'in-use',
-    `${who} already runs the embedded PostgreSQL in ${dataDir} (lock: ${file}). ${stop}, ` +
-      `or give this one its own FLEDGE_DATA_DIR. To share one database, use a PostgreSQL of your own: ${USE_DATABASE_URL}`,
+    `${who} already runs the embedded PostgreSQL in ${dataDir} (lock: ${file}). ${stop}, or give this one its own ` +
+      `FLEDGE_DATA_DIR. To share one database, set DATABASE_URL of both to a PostgreSQL of your own.`,
   );
 }

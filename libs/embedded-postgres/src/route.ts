@@ -1,3 +1,5 @@
+import type { Owner } from './ownership.js';
+
 /**
  * PostgreSQL refuses to run as root. A route is a way to run it nevertheless without making an account:
  * `direct` as we are; `namespace` as root's own files see it, but inside a user namespace where root is called nobody,
@@ -5,12 +7,6 @@
  */
 export type Route =
   { readonly kind: 'direct' } | { readonly kind: 'namespace' } | { readonly kind: 'uid'; readonly owner: Owner };
-
-/** Whose a file is, or who a process is. */
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
 
 /** What the choice of a route depends on. */
 export interface Situation {
@@ -21,6 +17,8 @@ export interface Situation {
   readonly hasAccount: boolean;
   /** Whose the existing cluster is; undefined before the first start. */
   readonly cluster: Owner | undefined;
+  /** Whose the data directory is. */
+  readonly dataDir: Owner | undefined;
 }
 
 /** The user "nobody", which has a name on every Linux and owns nothing. */
@@ -28,12 +26,15 @@ export const NOBODY: Owner = { uid: 65_534, gid: 65_534 };
 
 /** The routes worth trying, best first. */
 export function routesFor(situation: Situation): Route[] {
-  const { platform, uid, hasAccount, cluster } = situation;
+  const { platform, uid, hasAccount, cluster, dataDir } = situation;
   if (uid !== 0)
     return platform === 'linux' && !hasAccount ? [{ kind: 'namespace' }, { kind: 'direct' }] : [{ kind: 'direct' }];
   if (cluster !== undefined && cluster.uid !== 0) return [{ kind: 'uid', owner: cluster }];
   const asNobody: Route = { kind: 'uid', owner: NOBODY };
-  return platform === 'linux' ? [{ kind: 'namespace' }, asNobody] : [asNobody];
+  const asRoot: Route[] = platform === 'linux' ? [{ kind: 'namespace' }, asNobody] : [asNobody];
+  // A new cluster in an ordinary user's directory becomes theirs too, for the day they start without sudo.
+  const asOwner = cluster === undefined && dataDir !== undefined && dataDir.uid !== 0;
+  return asOwner ? [{ kind: 'uid', owner: dataDir }, ...asRoot] : asRoot;
 }
 
 /**

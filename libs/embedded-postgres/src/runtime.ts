@@ -36,7 +36,7 @@ export async function prepareRuntime(
   log: (message: string) => void,
 ): Promise<Runtime> {
   const diesWithParent = await canDieWithParent();
-  const blocked: string[] = [];
+  const refused: Refusal[] = [];
   for (const route of routes) {
     if (route.kind === 'uid') await letThrough(layout.dataDir);
     let runtime = await runtimeAt(native, layout, route, diesWithParent);
@@ -46,32 +46,43 @@ export async function prepareRuntime(
       runtime = await runtimeAt(copy, layout, route, diesWithParent);
       probe = await tryOut(runtime, layout);
     }
-    switch (probe.kind) {
-      case 'works':
-        return { ...runtime, major: probe.major };
-      case 'blocked':
-        blocked.push(probe.detail);
-        break;
-      case 'data-dir':
-        throw new EmbeddedPostgresError(
-          'unreachable',
-          `PostgreSQL does not run as root, and the user it would run as (${describe(route)}) cannot enter ` +
-            `${layout.dataDir}. Set FLEDGE_DATA_DIR to a directory below one that everybody may enter, such as ` +
-            `/var/lib/fledge, or start as an ordinary user. ${USE_DATABASE_URL}`,
-        );
-      case 'binaries':
-      case 'broken':
-        throw new EmbeddedPostgresError(
-          'unsupported',
-          `The PostgreSQL at ${runtime.native} does not start: ${probe.detail}. It needs glibc (Debian, Ubuntu, Fedora and ` +
-            `the like; not Alpine) and a place from which programs may be executed. ${USE_DATABASE_URL}`,
-        );
-    }
+    if (probe.kind === 'works') return { ...runtime, major: probe.major };
+    refused.push({ ...probe, route, native: runtime.native });
   }
-  throw new EmbeddedPostgresError(
+  throw explain(refused, layout);
+}
+
+interface Refusal {
+  readonly kind: 'blocked' | 'data-dir' | 'binaries' | 'broken';
+  readonly detail: string;
+  readonly route: Route;
+  readonly native: string;
+}
+
+function explain(refused: readonly Refusal[], layout: Layout): EmbeddedPostgresError {
+  const broken = refused.find(({ kind }) => kind === 'broken' || kind === 'binaries');
+  if (broken !== undefined) {
+    return new EmbeddedPostgresError(
+      'unsupported',
+      `The PostgreSQL at ${broken.native} does not start: ${broken.detail}. It needs glibc (Debian, Ubuntu, Fedora and ` +
+        `the like; not Alpine) and a place from which programs may be executed. ${USE_DATABASE_URL}`,
+    );
+  }
+  const outside = refused.find(({ kind }) => kind === 'data-dir');
+  if (outside !== undefined) {
+    const who = outside.route.kind === 'uid' ? `user id ${outside.route.owner.uid}` : 'root without its privileges';
+    return new EmbeddedPostgresError(
+      'unreachable',
+      `PostgreSQL does not run as root, and whom it would run as instead (${who}) cannot enter ${layout.dataDir}. ` +
+        `Set FLEDGE_DATA_DIR to a directory below one that everybody may enter, such as /var/lib/fledge, ` +
+        `or start as an ordinary user. ${USE_DATABASE_URL}`,
+    );
+  }
+  return new EmbeddedPostgresError(
     'unreachable',
     `PostgreSQL does not run as root, and this environment allows neither a user namespace nor another user ` +
-      `(${blocked.join('; ')}). Start as an ordinary user (in a container: --user). ${USE_DATABASE_URL}`,
+      `(${refused.map(({ detail }) => detail).join('; ')}). Start as an ordinary user (in a container: --user node). ` +
+      USE_DATABASE_URL,
   );
 }
 
@@ -167,8 +178,4 @@ async function makeReadable(directory: string): Promise<void> {
     if (entry.isDirectory()) await chmod(path, 0o755);
     else if (entry.isFile()) await chmod(path, ((await stat(path)).mode | 0o044) & 0o755);
   }
-}
-
-function describe(route: Route): string {
-  return route.kind === 'uid' ? `user id ${route.owner.uid}` : 'the same one without its privileges';
 }

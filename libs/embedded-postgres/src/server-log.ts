@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { giveOpenToOwnerOfFolder } from './ownership.js';
 
 const KEPT = 256 * 1024;
 const LIMIT = 16 * 1024 * 1024;
@@ -20,6 +21,7 @@ export interface ServerLog {
 /** Opens (mode 0600) and shortens the log. */
 export function openServerLog(file: string): ServerLog {
   const fd = openSync(file, 'a+', 0o600);
+  giveOpenToOwnerOfFolder(fd, file);
   keepEnd(fd);
   let from = fstatSync(fd).size;
   const timer = setInterval(() => {

@@ -1,4 +1,5 @@
-import { mkdir, realpath, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir, realpath } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { locateNative } from './binaries.js';
@@ -6,10 +7,11 @@ import { ensureDatabase } from './database.js';
 import { EmbeddedPostgresError } from './errors.js';
 import { USER, checkVersion, clusterVersion, handOver, initCluster } from './initdb.js';
 import { type Layout, layoutOf } from './layout.js';
-import { takeLock } from './lock.js';
+import { type Lock, takeLock } from './lock.js';
+import { ownerOf } from './ownership.js';
 import { choosePort } from './port.js';
 import { type Postmaster, stopPostmaster } from './postmaster.js';
-import { type Owner, type Route, routesFor } from './route.js';
+import { type Route, routesFor } from './route.js';
 import { type Runtime, prepareRuntime } from './runtime.js';
 import { openServerLog } from './server-log.js';
 import { type Server, startServer } from './server.js';
@@ -52,19 +54,22 @@ const PORT_ATTEMPTS = 5;
 export async function start(options: EmbeddedPostgresOptions, internals: Internals = {}): Promise<EmbeddedPostgres> {
   const log = options.log ?? (() => undefined);
   const native = internals.native ?? locateNative();
-  const layout = layoutOf(await makeDataDir(options.dataDir));
-  const lock = await takeLock(layout.lock, layout.dataDir, internals.lockWaitMs ?? LOCK_WAIT_MS, log);
+  let lock: Lock | undefined;
   try {
+    const layout = layoutOf(await makeDataDir(options.dataDir));
+    await checkOwner(layout);
+    const taken = await takeLock(layout.lock, layout.dataDir, internals.lockWaitMs ?? LOCK_WAIT_MS, log);
+    lock = taken;
     const running = await startLocked(options, internals, native, layout, log);
     let stopped: Promise<void> | undefined;
     return {
       url: running.url,
       dataDir: layout.dataDir,
-      stop: () => (stopped ??= running.stop().finally(() => lock.release())),
+      stop: () => (stopped ??= running.stop().finally(() => taken.release())),
     };
   } catch (error) {
-    lock.release();
-    throw error;
+    lock?.release();
+    throw error instanceof EmbeddedPostgresError ? error : unforeseen(error, options.dataDir);
   }
 }
 
@@ -100,14 +105,40 @@ async function startLocked(
 async function makeDataDir(path: string): Promise<string> {
   try {
     await mkdir(resolve(path), { recursive: true, mode: 0o700 });
+    await access(path, constants.W_OK | constants.X_OK);
     return await realpath(path);
   } catch (cause) {
     throw new EmbeddedPostgresError(
       'unreachable',
-      `The data directory ${resolve(path)} cannot be made or entered. Set FLEDGE_DATA_DIR to a directory this user may write.`,
+      `The data directory ${resolve(path)} cannot be made or written (${messageOf(cause)}). ` +
+        `Set FLEDGE_DATA_DIR to a directory that this user may write.`,
       { cause },
     );
   }
+}
+
+/** Root may run anybody's cluster, everybody else only their own. */
+async function checkOwner(layout: Layout): Promise<void> {
+  const uid = process.getuid?.();
+  const owner = await ownerOf(layout.cluster);
+  if (uid === undefined || uid === 0 || owner === undefined || owner.uid === uid) return;
+  throw new EmbeddedPostgresError(
+    'unreachable',
+    `${layout.cluster} belongs to user id ${owner.uid}, but this process runs as ${uid}. Start as that user, ` +
+      `give it away (sudo chown -R ${uid} ${layout.dataDir}), or set another FLEDGE_DATA_DIR.`,
+  );
+}
+
+function unforeseen(cause: unknown, dataDir: string): EmbeddedPostgresError {
+  return new EmbeddedPostgresError(
+    'failed',
+    `The embedded PostgreSQL in ${resolve(dataDir)} could not be started: ${messageOf(cause)}.`,
+    { cause },
+  );
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 async function findRuntime(
@@ -116,16 +147,9 @@ async function findRuntime(
   internals: Internals,
   log: (message: string) => void,
 ): Promise<Runtime> {
-  const uid = process.getuid?.();
-  const cluster = await ownerOf(layout.cluster);
-  if (uid !== undefined && uid !== 0 && cluster !== undefined && cluster.uid !== uid) {
-    throw new EmbeddedPostgresError(
-      'unreachable',
-      `${layout.cluster} belongs to user id ${cluster.uid}, but this process runs as ${uid}. Start as that user, ` +
-        `give it away (sudo chown -R ${uid} ${layout.dataDir}), or set another FLEDGE_DATA_DIR.`,
-    );
-  }
-  const routes = routesFor({ platform: process.platform, uid, hasAccount: hasAccount(), cluster });
+  const [cluster, dataDir] = await Promise.all([ownerOf(layout.cluster), ownerOf(layout.dataDir)]);
+  const { platform } = process;
+  const routes = routesFor({ platform, uid: process.getuid?.(), hasAccount: hasAccount(), cluster, dataDir });
   const runtime = await prepareRuntime(native, layout, internals.routes?.(routes) ?? routes, log);
   if (runtime.route.kind === 'uid' && cluster !== undefined && cluster.uid !== runtime.route.owner.uid) {
     log(`giving ${layout.cluster} to user id ${runtime.route.owner.uid}, as which PostgreSQL runs from now on`);
@@ -171,13 +195,6 @@ async function startOnSomePort(
     if (result.kind === 'ready') return { postmaster: result.postmaster, settings };
     if (result.kind === 'failed' || attempt === PORT_ATTEMPTS) throw result.error;
   }
-}
-
-async function ownerOf(path: string): Promise<Owner | undefined> {
-  return stat(path).then(
-    ({ uid, gid }) => ({ uid, gid }),
-    () => undefined,
-  );
 }
 
 function hasAccount(): boolean {

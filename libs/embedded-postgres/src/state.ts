@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, rename } from 'node:fs/promises';
+import { giveToOwnerOfFolder } from './ownership.js';
 
 /** What must outlive a process to reach the same cluster again. */
 export interface State {
@@ -33,6 +34,7 @@ export async function writeState(file: string, state: State): Promise<void> {
   } finally {
     await handle.close();
   }
+  await giveToOwnerOfFolder(draft);
   await rename(draft, file);
 }
 

@@ -1,0 +1,115 @@
+import { chown, cp, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { locateNative } from '../src/binaries.js';
+import type { AppOptions } from './support/app.js';
+import { processesOn, query } from './support/observe.js';
+import { type Surroundings, bundleApp, makeScratch, removeAll, startApp, urlOf } from './support/start-app.js';
+
+const NOBODY = 65_534;
+const WITHOUT_A_NAME = 54_321;
+const isRoot = process.getuid?.() === 0;
+let bundle = '';
+/** Below a directory that only root may enter: a copy of the package, and room for data. */
+let closed = '';
+let closedNative = '';
+
+beforeAll(async () => {
+  bundle = await bundleApp(await makeScratch());
+  if (!isRoot) return;
+  closed = await makeScratch(0o700);
+  closedNative = await copyPackage(closed);
+});
+afterAll(removeAll);
+
+async function copyPackage(to: string): Promise<string> {
+  const copy = join(to, 'node_modules', 'postgres');
+  await cp(join(locateNative(), '..'), copy, { recursive: true, verbatimSymlinks: true });
+  return join(copy, 'native');
+}
+
+/** Starts, writes and reads a row, stops; true when nothing is left running. The row must survive from call to call. */
+async function keepsARow(
+  dataDir: string,
+  options: Partial<AppOptions> = {},
+  around: Surroundings = {},
+): Promise<boolean> {
+  const app = await startApp(bundle, { dataDir, durable: false, ...options }, around);
+  await query(urlOf(app), 'CREATE TABLE IF NOT EXISTS kept (answer int)');
+  await query(urlOf(app), 'INSERT INTO kept VALUES (42)');
+  await app.end('SIGTERM');
+  return (await processesOn(dataDir)).length === 0;
+}
+
+const userOf = async (path: string): Promise<number> => (await stat(path)).uid;
+
+describe.skipIf(!isRoot)('as root (skipped when the tests do not run as root)', () => {
+  it('runs below a directory that only root may enter, with binaries that lie there too', async () => {
+    const dataDir = join(closed, 'data');
+    expect(await keepsARow(dataDir, { native: closedNative })).toBe(true);
+    expect(await keepsARow(dataDir, { native: closedNative })).toBe(true);
+    expect(await userOf(join(dataDir, 'postgres'))).toBe(0);
+    expect((await stat(closed)).mode & 0o777).toBe(0o700);
+  });
+
+  it('runs a copy of binaries that only root can reach as nobody, where user namespaces are blocked', async () => {
+    const dataDir = await makeScratch(0o700);
+    for (let start = 1; start <= 2; start++) {
+      expect(await keepsARow(dataDir, { noNamespaces: true, native: closedNative })).toBe(true);
+      expect((await readdir(dataDir)).filter((entry) => entry.startsWith('postgres-binaries-'))).toHaveLength(1);
+    }
+    expect(await userOf(join(dataDir, 'postgres'))).toBe(NOBODY);
+    expect(await userOf(join(dataDir, 'postgres.json'))).toBe(0);
+  });
+
+  it('hands its cluster to nobody where user namespaces are blocked, and leaves it there', async () => {
+    const dataDir = await makeScratch(0o700);
+    expect(await keepsARow(dataDir)).toBe(true);
+    expect(await userOf(join(dataDir, 'postgres', 'base'))).toBe(0);
+    expect(await keepsARow(dataDir, { noNamespaces: true })).toBe(true);
+    expect(await userOf(join(dataDir, 'postgres', 'base'))).toBe(NOBODY);
+    expect(await keepsARow(dataDir)).toBe(true);
+  });
+
+  it('says what to set where nobody else can reach the data directory', async () => {
+    const { answer } = await startApp(bundle, { dataDir: join(closed, 'other'), noNamespaces: true });
+    const message = expect.stringMatching(/cannot enter .*FLEDGE_DATA_DIR.*DATABASE_URL/);
+    expect(answer).toMatchObject({ problem: 'unreachable', message });
+  });
+});
+
+describe.skipIf(!isRoot)('as an ordinary user (all other specs do when the tests do not run as root)', () => {
+  it('runs from a package that it may not change and whose links were never made, and root leaves all theirs', async () => {
+    const scratch = await makeScratch();
+    const native = await copyPackage(scratch);
+    for (const entry of await readdir(join(native, 'lib'), { withFileTypes: true })) {
+      if (entry.isSymbolicLink()) await rm(join(native, 'lib', entry.name));
+    }
+    const dataDir = join(scratch, 'data');
+    await mkdir(dataDir);
+    await chown(dataDir, NOBODY, NOBODY);
+    expect(await keepsARow(dataDir, { native }, { uid: NOBODY })).toBe(true);
+    expect(await readdir(dataDir)).toContain('postgres-links');
+
+    // Root may make the links where they belong.
+    expect(await keepsARow(dataDir, { native })).toBe(true);
+    expect(await readdir(join(native, 'lib'))).toContain('libpq.so.5');
+    expect(await keepsARow(dataDir, { native }, { uid: NOBODY })).toBe(true);
+  });
+
+  it('without a name in /etc/passwd runs where user namespaces are allowed, and else says what to do', async () => {
+    const dataDir = await makeScratch(0o777);
+    expect(await keepsARow(dataDir, {}, { uid: WITHOUT_A_NAME })).toBe(true);
+    const other = await makeScratch(0o777);
+    const { answer } = await startApp(bundle, { dataDir: other, noNamespaces: true }, { uid: WITHOUT_A_NAME });
+    expect(answer).toMatchObject({ problem: 'unreachable', message: expect.stringContaining('--user node') });
+
+    const stranger = await startApp(bundle, { dataDir }, { uid: NOBODY });
+    expect(stranger.answer).toMatchObject({ problem: 'unreachable', message: expect.stringContaining('sudo chown') });
+  });
+
+  it('is told where to go when it may not write', async () => {
+    const { answer } = await startApp(bundle, { dataDir: join(closed, 'data') }, { uid: NOBODY });
+    expect(answer).toMatchObject({ problem: 'unreachable', message: expect.stringContaining('FLEDGE_DATA_DIR') });
+  });
+});
