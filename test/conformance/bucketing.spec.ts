@@ -1,13 +1,13 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { bucket, createEvaluator, exponential, logTable, murmur3, threshold } from '@fledge/evaluation';
-import type { Evaluator, Flag, Serve } from '@fledge/evaluation';
-
-/** The vectors are language-neutral: every other evaluator runs the same files. */
-function vectors<T>(name: string): T {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the files are ours
-  return JSON.parse(readFileSync(new URL(`./vectors/${name}.json`, import.meta.url), 'utf8')) as T;
-}
+import type { Evaluator, Flag } from '@fledge/evaluation';
+import buckets from './vectors/buckets.json' with { type: 'json' };
+import exponentials from './vectors/exponentials.json' with { type: 'json' };
+import gates from './vectors/gates.json' with { type: 'json' };
+import logarithms from './vectors/log-table.json' with { type: 'json' };
+import hashes from './vectors/murmur3.json' with { type: 'json' };
+import splits from './vectors/splits.json' with { type: 'json' };
+import thresholds from './vectors/thresholds.json' with { type: 'json' };
 
 const units = Array.from({ length: 10_000 }, (_, index) => `user-${index}`);
 
@@ -30,53 +30,43 @@ function served(evaluator: Evaluator): (string | null)[] {
   return units.map((targetingKey) => evaluator.evaluate('flag', { targetingKey }, 0).variant ?? null);
 }
 
+function count(variants: readonly (string | null)[], variant: string): number {
+  return variants.filter((one) => one === variant).length;
+}
+
 describe('bucketing, version 1', () => {
   it('hashes texts as the vectors do', () => {
-    for (const { text, hash } of vectors<{ text: string; hash: number }[]>('murmur3')) expect(murmur3(text)).toBe(hash);
+    expect(hashes.map(({ text }) => ({ text, hash: murmur3(text) }))).toEqual(hashes);
   });
 
   it('places units as the vectors do', () => {
-    for (const vector of vectors<{ unit: string; salt: string; bucket: number }[]>('buckets'))
-      expect(bucket(vector.unit, vector.salt), `${vector.unit} under ${vector.salt}`).toBe(vector.bucket);
+    expect(buckets.map(({ unit, salt }) => ({ unit, salt, bucket: bucket(unit, salt) }))).toEqual(buckets);
   });
 
   it('turns percentages into thresholds as the vectors do', () => {
-    for (const vector of vectors<{ parts: number; threshold: number }[]>('thresholds'))
-      expect(threshold(vector.parts / 1000)).toBe(vector.threshold);
+    expect(thresholds.map(({ parts }) => ({ parts, threshold: threshold(parts / 1000) }))).toEqual(thresholds);
   });
 
-  it('lets the units of the vectors through gates', () => {
-    type Vector = { salt: string; parts: number; admitted: number; firstFive: string[] };
-    for (const { salt, parts, admitted, firstFive } of vectors<Vector[]>('gates')) {
-      const gate = { percentage: parts / 1000, salt };
-      const variants = served(
-        evaluatorOf({ rules: [{ id: 'r', conditions: [], gate, serve: { variant: 'in' } }] }, ['in']),
-      );
-      const inside = units.filter((_, index) => variants[index] === 'in');
-      expect([inside.length, inside.slice(0, 5)], `${salt} at ${parts}`).toEqual([admitted, firstFive]);
-    }
+  it('computes the logarithm table and the exponentials of the vectors', () => {
+    expect([...logTable()]).toEqual(logarithms);
+    expect(exponentials.map(({ hash }) => ({ hash, exponential: exponential(hash) }))).toEqual(exponentials);
   });
 
-  it('computes the logarithm table and exponentials of the vectors', () => {
-    expect([...logTable()]).toEqual(vectors<number[]>('log-table'));
-    for (const vector of vectors<{ hash: number; exponential: number }[]>('exponentials'))
-      expect(exponential(vector.hash)).toBe(vector.exponential);
+  it.each(gates)('lets the units of the vectors through the gate of $salt at $parts', (vector) => {
+    const gate = { percentage: vector.parts / 1000, salt: vector.salt };
+    const rule = { id: 'r', conditions: [], gate, serve: { variant: 'in' } };
+    const variants = served(evaluatorOf({ rules: [rule] }, ['in']));
+    const inside = units.filter((_, index) => variants[index] === 'in');
+    expect({ admitted: inside.length, firstFive: inside.slice(0, 5) }).toEqual({
+      admitted: vector.admitted,
+      firstFive: vector.firstFive,
+    });
   });
 
-  it('splits units as the vectors do', () => {
-    type Weights = { variant: string; weight: number }[];
-    type Vector = { salt: string; weights: Weights; counts: Record<string, number>; firstTwenty: (string | null)[] };
-    for (const { salt, weights, counts, firstTwenty } of vectors<Vector[]>('splits')) {
-      const fallthrough: Serve = { split: weights, salt };
-      const variants = served(
-        evaluatorOf(
-          { fallthrough },
-          weights.map(({ variant }) => variant),
-        ),
-      );
-      expect(variants.slice(0, 20)).toEqual(firstTwenty);
-      for (const [variant, count] of Object.entries(counts))
-        expect(variants.filter((one) => one === variant).length, variant).toBe(count);
-    }
+  it.each(splits)('splits the units of the vectors by $salt into $counts', ({ salt, weights, counts, firstTwenty }) => {
+    const keys = weights.map(({ variant }) => variant);
+    const variants = served(evaluatorOf({ fallthrough: { split: weights, salt } }, keys));
+    expect(variants.slice(0, 20)).toEqual(firstTwenty);
+    expect(Object.fromEntries(keys.map((key) => [key, count(variants, key)]))).toEqual(counts);
   });
 });
