@@ -1,15 +1,14 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Client } from 'pg';
 import type { TestProject } from 'vitest/node';
-// By its path: the package's name would lead a global setup to the built files, which a fresh clone does not have.
-import { startEmbeddedPostgres } from '../../libs/embedded-postgres/src/index.js';
-import { dropTemplate } from './database.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The server of this run, as a superuser; `createDatabase` makes databases of one's own in it. */
-    databaseUrl: string;
+    /** A socket that answers with the URL of this run's PostgreSQL, as a superuser; the first to ask waits for its start. */
+    databaseServer: string;
   }
 }
 
@@ -21,35 +20,54 @@ interface Server {
 const PREFIX = 'fledge-test-';
 
 /**
- * One server per run: an embedded one without fsync that is removed at the end, or the one FLEDGE_TEST_DATABASE_URL
- * names. The schema is not loaded here but by the first spec that needs a database, so that the others start at once.
+ * One server per run, started by the first spec that asks, so that the others cost nothing: an embedded one without
+ * fsync that is removed at the end, or the one FLEDGE_TEST_DATABASE_URL names.
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const server = await startServer();
-  project.provide('databaseUrl', server.url);
-  return () => server.stop();
+  await removeAbandoned();
+  // Only its owner may enter: who can ask for the URL can run programs as this user.
+  const directory = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
+  let starting: Promise<Server> | undefined;
+  const door = createServer((socket) => {
+    starting ??= startServer(join(directory, 'data'));
+    socket.on('error', () => undefined);
+    starting.then(
+      ({ url }) => socket.end(url),
+      (error: unknown) => socket.end(`error: ${error instanceof Error ? error.message : String(error)}`),
+    );
+  });
+  const path = process.platform === 'win32' ? `\\\\.\\pipe\\${PREFIX}${process.pid}` : join(directory, 'socket');
+  await new Promise<void>((resolve, reject) => {
+    door.once('error', reject);
+    door.listen(path, resolve);
+  });
+  project.provide('databaseServer', path);
+  return async () => {
+    door.close();
+    await starting?.then((server) => server.stop()).catch(() => undefined);
+    await rm(directory, { recursive: true, force: true });
+  };
 }
 
-async function startServer(): Promise<Server> {
+async function startServer(dataDir: string): Promise<Server> {
   const given = process.env['FLEDGE_TEST_DATABASE_URL'];
   if (given !== undefined && given !== '') {
     await dropTemplate(given);
     return { url: given, stop: () => Promise.resolve() };
   }
-  await removeAbandoned();
-  const dataDir = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
+  // By its path: the package's name would lead a global setup to the built files, which a fresh clone does not have.
+  const { startEmbeddedPostgres } = await import('../../libs/embedded-postgres/src/index.js');
+  return startEmbeddedPostgres({ dataDir, database: 'postgres', durable: false });
+}
+
+/** On a server of longer life an earlier run has left its template, which may be of another schema. */
+async function dropTemplate(url: string): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
   try {
-    const postgres = await startEmbeddedPostgres({ dataDir, database: 'postgres', durable: false });
-    return {
-      url: postgres.url,
-      async stop() {
-        await postgres.stop();
-        await rm(dataDir, { recursive: true, force: true });
-      },
-    };
-  } catch (error) {
-    await rm(dataDir, { recursive: true, force: true });
-    throw error;
+    await client.query('DROP DATABASE IF EXISTS fledge_template WITH (FORCE)');
+  } finally {
+    await client.end();
   }
 }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { connect } from 'node:net';
 import { Client } from 'pg';
 import { inject } from 'vitest';
 
@@ -14,9 +15,9 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** Copies the migrated template (about 20 ms; the first call of a run makes it); call it once per file, in `beforeAll`. */
+/** Copies the migrated template (about 20 ms; the first call of a run starts the server and makes it); call it once per file, in `beforeAll`. */
 export async function createDatabase(): Promise<TestDatabase> {
-  const server = inject('databaseUrl');
+  const server = await askForServer();
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   await withClient(server, async (client) => {
     if (!(await hasTemplate(client))) await makeTemplate(client, server);
@@ -28,9 +29,11 @@ export async function createDatabase(): Promise<TestDatabase> {
   };
 }
 
-/** Removes a template that an earlier run left on a server of longer life. */
-export async function dropTemplate(serverUrl: string): Promise<void> {
-  await execute(serverUrl, `DROP DATABASE IF EXISTS ${TEMPLATE} WITH (FORCE)`);
+async function askForServer(): Promise<string> {
+  let answer = '';
+  for await (const chunk of connect(inject('databaseServer'))) answer += String(chunk);
+  if (answer.startsWith('error: ')) throw new Error(`The tests' PostgreSQL did not start: ${answer.slice(7)}`);
+  return answer;
 }
 
 async function hasTemplate(client: Client): Promise<boolean> {
