@@ -5,10 +5,10 @@ import { run } from './run.js';
 
 /**
  * What runs under a process id: nothing (`gone`), a process that ended but whose parent did not notice (`zombie`), a
- * PostgreSQL on the asked data directory that this package started (`ours`) or somebody else did (`foreign`), or
- * anything else (`other`: the id was given to another process).
+ * PostgreSQL on the asked data directory that this package started and whose parent is gone (`orphan`) or still there
+ * (`child`) or that somebody else started (`foreign`), or anything else (`other`: the id was given away again).
  */
-export type Occupant = 'gone' | 'zombie' | 'ours' | 'foreign' | 'other';
+export type Occupant = 'gone' | 'zombie' | 'orphan' | 'child' | 'foreign' | 'other';
 
 /** Looks without touching; where the system tells too little (Windows) a living process counts as `foreign`. */
 export async function occupantOf(pid: number, cluster: string): Promise<Occupant> {
@@ -36,23 +36,32 @@ export async function birthOf(pid: number): Promise<string | undefined> {
 async function linuxOccupant(pid: number, cluster: string): Promise<Occupant> {
   const fields = await statFields(pid);
   if (fields === undefined) return 'gone';
-  if (fields[0] === 'Z' || fields[0] === 'X') return 'zombie';
+  const [state, parent] = fields;
+  if (state === 'Z' || state === 'X') return 'zombie';
   const [directory, commandLine] = await Promise.all([
     readlink(`/proc/${pid}/cwd`).catch(() => ''),
     readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''),
   ]);
-  const args = commandLine.split('\0');
-  if (directory !== cluster || basename(args[0] ?? '') !== 'postgres') return 'other';
-  return args.some((arg) => arg.startsWith(`${OWNER_SETTING}=`)) ? 'ours' : 'foreign';
+  if (directory !== cluster || basename(commandLine.split('\0')[0] ?? '') !== 'postgres') return 'other';
+  return relationOf(commandLine, Number(parent));
 }
 
 async function darwinOccupant(pid: number, cluster: string): Promise<Occupant> {
-  const args = ['-ww', '-o', 'stat=,command=', '-p', String(pid)];
+  const args = ['-ww', '-o', 'stat=,ppid=,command=', '-p', String(pid)];
   const { output } = await run({ file: '/bin/ps', args, env: { LC_ALL: 'C' } });
-  if (output.trim() === '') return 'gone';
-  if (output.trimStart().startsWith('Z')) return 'zombie';
-  if (!output.includes('postgres') || !output.includes(cluster)) return 'other';
-  return output.includes(`${OWNER_SETTING}=`) ? 'ours' : 'foreign';
+  const [state, parent, ...words] = output.trim().split(/\s+/);
+  if (state === undefined || state === '') return 'gone';
+  if (state.startsWith('Z')) return 'zombie';
+  const command = words.join(' ');
+  if (!command.includes('postgres') || !command.includes(cluster)) return 'other';
+  return relationOf(command, Number(parent));
+}
+
+/** An orphan is given to another parent by the kernel, so that its parent is no longer who it says it belongs to. */
+function relationOf(command: string, parent: number): Occupant {
+  const owner = command.split(`${OWNER_SETTING}=`)[1];
+  if (owner === undefined) return 'foreign';
+  return Number.parseInt(owner, 10) === parent ? 'child' : 'orphan';
 }
 
 /** The fields of /proc/<pid>/stat from the third (state) on: the second may hold spaces and parentheses. */

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { USE_DATABASE_URL, linkLibraries } from './binaries.js';
 import { EmbeddedPostgresError } from './errors.js';
 import type { Layout } from './layout.js';
+import type { Owner } from './ownership.js';
 import { type Route, wrap } from './route.js';
 import { type Command, type Ended, describeEnd, run } from './run.js';
 
@@ -38,7 +39,7 @@ export async function prepareRuntime(
   const diesWithParent = await canDieWithParent();
   const refused: Refusal[] = [];
   for (const route of routes) {
-    if (route.kind === 'uid') await letThrough(layout.dataDir);
+    if (route.kind === 'uid') await letThrough(layout.dataDir, route.owner);
     let runtime = await runtimeAt(native, layout, route, diesWithParent);
     let probe = await tryOut(runtime, layout);
     if (probe.kind === 'binaries') {
@@ -146,9 +147,9 @@ function childEnvironment(libraries: string | undefined): NodeJS.ProcessEnv {
 }
 
 /** Lets other users pass through the data directory itself, never through its parents, without letting them list it. */
-async function letThrough(dataDir: string): Promise<void> {
-  const { mode } = await stat(dataDir);
-  if ((mode & 0o001) === 0) await chmod(dataDir, (mode | 0o011) & 0o7777);
+async function letThrough(dataDir: string, user: Owner): Promise<void> {
+  const { mode, uid } = await stat(dataDir);
+  if (uid !== user.uid && (mode & 0o001) === 0) await chmod(dataDir, (mode | 0o011) & 0o7777);
 }
 
 async function copyBinaries(native: string, layout: Layout, log: (message: string) => void): Promise<string> {

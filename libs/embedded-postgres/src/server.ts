@@ -26,12 +26,13 @@ const RETRY_MS = 100;
 
 /**
  * Starts the server and waits until it is ready. What a crashed predecessor left behind (an orphan, a zombie, backends
- * that still finish) is waited for; `onSpawn` sees every process that is started, ready or not.
+ * that still finish) is waited for unless told to give up; `onSpawn` sees every process that is started, ready or not.
  */
 export async function startServer(
   server: Server,
   settings: ServerSettings,
   onSpawn: (postmaster: Postmaster) => void,
+  giveUp?: AbortSignal,
 ): Promise<Start> {
   const { runtime, layout, serverLog } = server;
   const deadline = Date.now() + OCCUPIED_TIMEOUT_MS;
@@ -44,7 +45,7 @@ export async function startServer(
     if (await untilReady(postmaster, layout.cluster)) return { kind: 'ready', postmaster };
     const how = describeEnd(await postmaster.ended);
     const tail = serverLog.tail();
-    if (isOccupied(tail) && Date.now() < deadline) {
+    if (isOccupied(tail) && Date.now() < deadline && giveUp?.aborted !== true) {
       await sleep(RETRY_MS);
       continue;
     }

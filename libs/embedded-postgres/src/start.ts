@@ -91,7 +91,7 @@ async function startLocked(
       postmaster = spawned;
     });
     const url = `postgres://${USER}:${password}@127.0.0.1:${started.settings.port}/${encodeURIComponent(database)}`;
-    await writeState(layout.state, { password, port: started.settings.port });
+    if (started.settings.port !== port) await writeState(layout.state, { password, port: started.settings.port });
     await ensureDatabase(url, database, layout.state);
     const supervisor = new Supervisor(server, started.settings, started.postmaster);
     return { url, stop: () => supervisor.stop().finally(() => serverLog.close()) };

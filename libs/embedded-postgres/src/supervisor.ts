@@ -70,10 +70,12 @@ export class Supervisor {
     await sleep(pause, undefined, { signal: this.#stopping.signal, ref: false }).catch(() => undefined);
     if (this.#stopping.signal.aborted) return false;
     try {
-      const start = await startServer(this.#server, this.#settings, (postmaster) => {
+      const { signal } = this.#stopping;
+      const spawned = (postmaster: Postmaster): void => {
         this.#postmaster = postmaster;
-        if (this.#stopping.signal.aborted) postmaster.signal('INT');
-      });
+        if (signal.aborted) postmaster.signal('INT');
+      };
+      const start = await startServer(this.#server, this.#settings, spawned, signal);
       if (start.kind === 'ready') {
         this.#server.log(`PostgreSQL is back on port ${this.#settings.port}`);
         return true;

@@ -93,9 +93,23 @@ describe('after a kill -9', () => {
     ).toEqual([]);
   });
 
+  it('an orphan that goes on is stopped by the next start, which has everything committed', async () => {
+    const app = await startApp(bundle, { dataDir });
+    const orphan = await postmasterOf(dataDir);
+    await query(urlOf(app), 'INSERT INTO commits VALUES (5)');
+    // Asleep, it does not hear that its parent died.
+    process.kill(orphan, 'SIGSTOP');
+    await app.end('SIGKILL');
+    expect(await processesOn(dataDir)).toContain(orphan);
+    const next = await startApp(bundle, { dataDir });
+    expect(await postmasterOf(dataDir)).not.toBe(orphan);
+    expect(await query(urlOf(next), 'SELECT max(n) AS max FROM commits')).toEqual([{ max: 5 }]);
+    await next.end('SIGTERM');
+  });
+
   it('in the middle of the first start, the next start begins anew', async () => {
     const fresh = await makeScratch();
-    for (const pause of [50, 250, 450]) {
+    for (const pause of [50, 300]) {
       const app = launchApp(bundle, { dataDir: fresh, durable: false });
       await eventually(
         () => readdir(fresh),
@@ -117,7 +131,7 @@ describe('after a kill -9', () => {
     await app.end('SIGTERM');
     await writeFile(pidFile, [String(process.ppid), ...lines.slice(1)].join('\n'));
     const next = await startApp(bundle, { dataDir });
-    expect(await query(urlOf(next), 'SELECT max(n) AS max FROM commits')).toEqual([{ max: 4 }]);
+    expect(await query(urlOf(next), 'SELECT max(n) AS max FROM commits')).toEqual([{ max: 5 }]);
     await next.end('SIGTERM');
   });
 });

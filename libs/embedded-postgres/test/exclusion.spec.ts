@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { locateNative } from '../src/binaries.js';
 import { EmbeddedPostgresError, startEmbeddedPostgres } from '../src/index.js';
 import { type Route, wrap } from '../src/route.js';
+import { start } from '../src/start.js';
 import { eventually, postmasterOf, query } from './support/observe.js';
 import { type App, bundleApp, makeScratch, removeAll, startApp, urlOf } from './support/start-app.js';
 
@@ -37,6 +38,15 @@ describe('one data directory', () => {
     const second = await startApp(bundle, { dataDir });
     const pid = first.process.pid;
     expect(second.answer).toMatchObject({ problem: 'in-use', message: expect.stringContaining(`kill ${pid}`) });
+    expect(await query(urlOf(first), 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
+    await first.end('SIGTERM');
+  });
+
+  it('is not taken from a living owner even when somebody removed the lock', async () => {
+    const first = await startApp(bundle, { dataDir });
+    await rm(join(dataDir, 'postgres.lock'));
+    const second = await startApp(bundle, { dataDir });
+    expect(second.answer).toMatchObject({ problem: 'in-use', message: expect.stringContaining('watches over') });
     expect(await query(urlOf(first), 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
     await first.end('SIGTERM');
   });
@@ -81,6 +91,17 @@ describe('one data directory', () => {
     });
     byHand.kill('SIGINT');
     await once(byHand, 'exit');
+  });
+});
+
+describe('binaries that do not start here', () => {
+  it('are explained with what they need and what else can be done', async () => {
+    const native = await makeScratch();
+    await mkdir(join(native, 'bin'));
+    await writeFile(join(native, 'bin', 'postgres'), '#!/lib/ld-musl-of-another-machine.so\n', { mode: 0o755 });
+    const { problem, message } = await refusal(start({ dataDir }, { native }));
+    expect(problem).toBe('unsupported');
+    expect(message).toMatch(/does not start.*glibc.*Alpine.*DATABASE_URL/s);
   });
 });
 

@@ -1,16 +1,20 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmbeddedPostgres } from '../src/index.js';
 import { query, processesOn } from './support/observe.js';
 import { makeScratch, removeAll } from './support/start-app.js';
 
+let dataDir = '';
+
+beforeAll(async () => {
+  dataDir = join(await makeScratch(), "made on the way, it's");
+});
 afterAll(removeAll);
 
 describe('an embedded PostgreSQL', () => {
   it('makes the database on the first start and keeps its rows and its URL over a restart', async () => {
-    const dataDir = join(await makeScratch(), 'made', 'on', 'the', 'way');
     const first = await startEmbeddedPostgres({ dataDir });
     await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
     await first.stop();
@@ -23,7 +27,6 @@ describe('an embedded PostgreSQL', () => {
   });
 
   it('is durable, deterministic and closed to the world unless asked otherwise', async () => {
-    const dataDir = await makeScratch();
     const postgres = await startEmbeddedPostgres({ dataDir, database: 'Fähre "1"', maxConnections: 17 });
     const names = ['fsync', 'synchronous_commit', 'full_page_writes', 'listen_addresses', 'unix_socket_directories'];
     const values = [...names, 'max_connections', 'server_encoding', 'timezone', 'password_encryption'];
@@ -61,7 +64,6 @@ describe('an embedded PostgreSQL', () => {
   });
 
   it('stops without leaving a process, however often and early it is asked', async () => {
-    const dataDir = await makeScratch();
     const postgres = await startEmbeddedPostgres({ dataDir, durable: false });
     expect(await processesOn(dataDir)).not.toEqual([]);
     await Promise.all([postgres.stop(), postgres.stop()]);
@@ -73,7 +75,6 @@ describe('an embedded PostgreSQL', () => {
   });
 
   it('moves to another port when somebody took its own in the meantime', async () => {
-    const dataDir = await makeScratch();
     const first = await startEmbeddedPostgres({ dataDir, durable: false });
     await first.stop();
     const squatter = createServer().listen(Number(new URL(first.url).port), '127.0.0.1');
@@ -85,13 +86,13 @@ describe('an embedded PostgreSQL', () => {
   });
 
   it('begins anew beside what a start that was cut short left behind', async () => {
-    const dataDir = await makeScratch();
-    await mkdir(join(dataDir, 'postgres-init-abc', 'data'), { recursive: true });
-    await writeFile(join(dataDir, 'postgres-init-abc', 'data', 'PG_VERSION'), '18\n');
-    await mkdir(join(dataDir, 'postgres'));
-    const postgres = await startEmbeddedPostgres({ dataDir, durable: false });
+    const fresh = await makeScratch();
+    await mkdir(join(fresh, 'postgres-init-abc', 'data'), { recursive: true });
+    await writeFile(join(fresh, 'postgres-init-abc', 'data', 'PG_VERSION'), '18\n');
+    await mkdir(join(fresh, 'postgres'));
+    const postgres = await startEmbeddedPostgres({ dataDir: fresh, durable: false });
     expect(await query(postgres.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
     await postgres.stop();
-    await expect(stat(join(dataDir, 'postgres-init-abc'))).rejects.toThrow('ENOENT');
+    await expect(stat(join(fresh, 'postgres-init-abc'))).rejects.toThrow('ENOENT');
   });
 });
