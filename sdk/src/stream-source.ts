@@ -1,0 +1,111 @@
+import { asFledgeError, FledgeError } from './error.js';
+import { eventParser } from './event-parser.js';
+import { field } from './json.js';
+import { poll, pollInterval } from './polling-source.js';
+import { ask, backoff, SILENCE_MS, type Service } from './service.js';
+import type { Sink, Source } from './source.js';
+import { guard, sleep } from './timer.js';
+
+/** The first event is sent at once: a proxy that holds it back this long will not do for streams. */
+const FIRST_EVENT_MS = 10_000;
+/** A connection that stood this long ends the backoff. */
+const STEADY_MS = 10_000;
+const MOST_POLLS = 10;
+
+/**
+ * Holds one stream open and connects again when it ends. While no stream can be had it polls instead: once, then twice,
+ * four times and up to ten times before each further try. There is one loop, so streams and polls never run at once.
+ */
+export const streamSource =
+  (service: Service): Source =>
+  async (sink, signal) => {
+    let failures = 0;
+    let polls = 0;
+    /** False: the next stream asks for everything, because something did not fit what is held. */
+    let resume = true;
+    while (!signal.aborted) {
+      const opened = service.now();
+      const ending = await openStream(service, sink, signal, resume ? sink.revision() : undefined);
+      let { trouble } = ending;
+      resume = ending.fits || !resume;
+      if (ending.heard) {
+        polls = 0;
+        if (service.now() - opened >= STEADY_MS) failures = 0;
+      } else if (trouble && trouble.kind !== 'refused') {
+        polls = Math.min(polls * 2 || 1, MOST_POLLS);
+        // A service that answered can be polled at once; one that is away is left in peace for a while.
+        let pause = trouble.kind === 'network' ? backoff(service, failures++, trouble) : trouble.retryAfterMs;
+        for (let i = 0; i < polls && !signal.aborted; i++) {
+          await sleep(pause, signal);
+          trouble = await poll(service, sink, signal);
+          if (trouble) break;
+          failures = 0;
+          pause = pollInterval(service);
+        }
+      }
+      await sleep(backoff(service, failures++, trouble), signal);
+    }
+  };
+
+/** How a stream ended: whether any event was understood, whether all of them fitted what is held, and what broke it. */
+type Ending = { heard: boolean; fits: boolean; trouble?: FledgeError };
+
+/** Opens one stream and resolves when it is over; the sink was told of the trouble. */
+const openStream = async (
+  service: Service,
+  sink: Sink,
+  signal: AbortSignal,
+  revision: string | undefined,
+): Promise<Ending> => {
+  const ending: Ending = { heard: false, fits: true };
+  try {
+    await guard(signal, async (inner, alive) => {
+      alive(FIRST_EVENT_MS);
+      const accept = { Accept: 'text/event-stream' };
+      const response = await ask(
+        service,
+        'stream',
+        revision === undefined ? accept : { ...accept, 'Last-Event-ID': revision },
+        inner,
+      );
+      const reader = response.body?.getReader();
+      if (!reader || !response.headers.get('content-type')?.startsWith(accept.Accept)) {
+        throw new FledgeError('protocol', 'GET /sdk/v1/stream was not answered with a stream of events');
+      }
+      inner.addEventListener('abort', () => void reader.cancel().catch(() => undefined));
+      const decoder = new TextDecoder();
+      const feed = eventParser((type, data) => {
+        if (ending.fits && !inner.aborted) takeEvent(sink, ending, type, data);
+      });
+      while (ending.fits) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        feed(decoder.decode(value, { stream: true }));
+        alive(ending.heard ? SILENCE_MS : FIRST_EVENT_MS);
+      }
+      if (!ending.heard && ending.fits) throw new FledgeError('network', 'The stream ended before its first event');
+    });
+  } catch (cause) {
+    ending.trouble = asFledgeError(cause, 'network', 'GET /sdk/v1/stream failed');
+    sink.lost(ending.trouble);
+  }
+  return ending;
+};
+
+/** Hands one event on. Events of unknown types are passed over; one that cannot be understood ends the stream. */
+const takeEvent = (sink: Sink, ending: Ending, type: string, data: string): void => {
+  if (type !== 'put' && type !== 'patch' && type !== 'current') return;
+  ending.fits = false;
+  try {
+    const document: unknown = JSON.parse(data);
+    if (type === 'put') sink.put(field(document, 'snapshot') ?? document);
+    ending.fits =
+      type === 'put' ||
+      (type === 'patch'
+        ? sink.patch(field(document, 'change') ?? document)
+        : sink.current(field(document, 'revision')));
+  } catch (cause) {
+    throw new FledgeError('protocol', `The event ${type} could not be understood`, { cause });
+  }
+  ending.heard = true;
+};
