@@ -1,0 +1,26 @@
+import type { FledgeClient } from './client.js';
+import { EvaluatingClient } from './evaluating-client.js';
+import { checkOptions, type ClientOptions, type Fetch } from './options.js';
+import { pollingSource } from './polling-source.js';
+import { staticSource } from './static-source.js';
+import { streamSource } from './stream-source.js';
+
+/**
+ * A client of a Fledge service, or of one fixed snapshot. It begins to fetch at once and goes on until `close`.
+ * Throws a TypeError that lists every problem of the options; after that nothing throws. Two clients share nothing.
+ */
+export const createClient = (options: ClientOptions): FledgeClient => {
+  checkOptions(options);
+  if (options.snapshot) return new EvaluatingClient(staticSource(options.snapshot), options);
+  const { mode, pollIntervalMs = 30_000, now = Date.now, random = Math.random, fetch = globalThis.fetch } = options;
+  const service = {
+    url: options.url.replace(/\/+$/, ''),
+    sdkKey: options.sdkKey.trim(),
+    pollIntervalMs,
+    // Bare functions: some platforms refuse a fetch that is called as a method.
+    fetch: ((url, init) => fetch(url, init)) satisfies Fetch,
+    now,
+    random,
+  };
+  return new EvaluatingClient((mode === 'poll' ? pollingSource : streamSource)(service), options);
+};

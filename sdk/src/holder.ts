@@ -1,0 +1,72 @@
+import { applyChange, createEvaluator, type Change, type Snapshot } from '@fledge/evaluation';
+import { FledgeError } from './error.js';
+import { field } from './json.js';
+import { isReadable, isSnapshot } from './options.js';
+
+const isChange = (value: unknown): value is Change =>
+  typeof field(value, 'from') === 'number' && typeof field(value, 'version') === 'number';
+
+type Evaluator = ReturnType<typeof createEvaluator>;
+
+/** Keeps the snapshot in force and rules which other one may replace it. */
+export class Holder {
+  /** Undefined until there is a first snapshot; from then on replaced, never removed. */
+  #evaluator: Evaluator | undefined;
+  /** True once the service vouched for what is held: until then anything real replaces it, from then on only what follows it does. */
+  #real = false;
+
+  get evaluator(): Evaluator | undefined {
+    return this.#evaluator;
+  }
+
+  get snapshot(): Snapshot | undefined {
+    return this.#evaluator?.snapshot;
+  }
+
+  /** Whether what is held came from the service, or the service said that it is the newest. */
+  get real(): boolean {
+    return this.#real;
+  }
+
+  /** Takes a whole snapshot, real (of the service) or not (bootstrap, cache), or returns why not. Throws when it is no snapshot. */
+  put(next: unknown, real: boolean): FledgeError | undefined {
+    if (!isSnapshot(next)) throw new FledgeError('protocol', 'Got something that is no snapshot');
+    const held = this.snapshot;
+    if (!isReadable(next)) {
+      return new FledgeError('format', `Snapshot format ${next.format} needs a newer @fledge/sdk`);
+    }
+    if (this.#real && !real) return undefined;
+    if (held && this.#real === real) {
+      if (next.project !== held.project || next.environment !== held.environment) {
+        return new FledgeError('foreign', `Got a snapshot of ${next.project}/${next.environment}`);
+      }
+      if (next.version < held.version && !next.reset) {
+        return new FledgeError('outdated', `Got version ${next.version} after ${held.version}`);
+      }
+      if (next.revision !== undefined && next.revision === held.revision) return undefined;
+    }
+    this.#replace(next, real);
+    return undefined;
+  }
+
+  /** Moves what is held by one change of the service; false when the change does not begin where we are. */
+  patch(change: unknown): boolean {
+    const held = this.snapshot;
+    const next = held && isChange(change) ? applyChange(held, change) : undefined;
+    if (next) this.#replace(next, true);
+    return next !== undefined;
+  }
+
+  /** Notes that the service takes this revision for the newest; false when something else is held. */
+  current(revision: unknown): boolean {
+    const held = this.snapshot;
+    const fits = held !== undefined && (revision === undefined || revision === held.revision);
+    this.#real ||= fits;
+    return fits;
+  }
+
+  #replace(next: Snapshot, real: boolean): void {
+    this.#evaluator = createEvaluator(next, this.#evaluator);
+    this.#real = real;
+  }
+}
