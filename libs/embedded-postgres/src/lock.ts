@@ -27,14 +27,14 @@ export async function takeLock(
   waitMs: number,
   log: (message: string) => void,
 ): Promise<Lock> {
-  if (held.has(file)) throw inUse(process.pid, dataDir, file);
+  if (held.has(file)) throw inUse({ kind: 'us' }, dataDir, file);
   held.add(file);
   const fd = openSync(file, 'a+', 0o600);
   giveOpenToOwnerOfFolder(fd, file);
   try {
     if (!(await take(fd, file, 0))) {
-      log(`waiting for process ${holderOf(file)?.pid ?? '?'}, which still uses ${dataDir}`);
-      if (!(await take(fd, file, waitMs))) throw inUse(holderOf(file)?.pid, dataDir, file);
+      log(`waiting for another process that still uses ${dataDir}`);
+      if (!(await take(fd, file, waitMs))) throw inUse(await visibleHolder(file), dataDir, file);
     }
     const birth = await birthOf(process.pid);
     ftruncateSync(fd, 0);
@@ -87,12 +87,26 @@ function holderOf(file: string): { pid: number; birth?: string } | undefined {
   }
 }
 
-function inUse(pid: number | undefined, dataDir: string, file: string): EmbeddedPostgresError {
-  const who = pid === undefined ? 'Another process' : pid === process.pid ? `This process (${pid})` : `Process ${pid}`;
-  const stop = pid === undefined || pid === process.pid ? 'Stop it first' : `Stop it first (kill ${pid})`;
+type Holder = { readonly kind: 'us' | 'elsewhere' } | { readonly kind: 'process'; readonly pid: number };
+
+/** Another container's process ids mean nothing here, or something else. */
+async function visibleHolder(file: string): Promise<Holder> {
+  const holder = holderOf(file);
+  if (holder === undefined || holder.birth !== (await birthOf(holder.pid))) return { kind: 'elsewhere' };
+  return { kind: 'process', pid: holder.pid };
+}
+
+function inUse(holder: Holder, dataDir: string, file: string): EmbeddedPostgresError {
+  const { who, stop } = WORDS[holder.kind](holder.kind === 'process' ? holder.pid : process.pid);
   return new EmbeddedPostgresError(
     'in-use',
     `${who} already runs the embedded PostgreSQL in ${dataDir} (lock: ${file}). ${stop}, or give this one its own ` +
       `FLEDGE_DATA_DIR. To share one database, set DATABASE_URL of both to a PostgreSQL of your own.`,
   );
 }
+
+const WORDS = {
+  us: (pid: number) => ({ who: `This process (${pid})`, stop: 'Stop that one first' }),
+  process: (pid: number) => ({ who: `Process ${pid}`, stop: `Stop it first (kill ${pid})` }),
+  elsewhere: () => ({ who: 'A process of another container', stop: 'Stop that one first' }),
+} as const;

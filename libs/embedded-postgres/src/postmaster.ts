@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Ended, identityOf, run } from './run.js';
@@ -56,12 +56,26 @@ export function spawnPostmaster(
   };
 }
 
-/** True when it accepts connections (however long recovery takes), false when it ended before. */
-export async function untilReady(postmaster: Postmaster, cluster: string): Promise<boolean> {
+/** Which postmaster.pid lies in the cluster, to be told from its successor; undefined when there is none. */
+export async function pidFileMark(cluster: string): Promise<bigint | undefined> {
+  return stat(join(cluster, 'postmaster.pid'), { bigint: true }).then(
+    ({ ctimeNs }) => ctimeNs,
+    () => undefined,
+  );
+}
+
+/**
+ * True when it accepts connections (however long recovery takes), false when it ended before. `stale` is the mark of
+ * the file a predecessor left, which may be "ready" under the very same id: a container gives the same ids again.
+ */
+export async function untilReady(postmaster: Postmaster, cluster: string, stale: bigint | undefined): Promise<boolean> {
   for (;;) {
-    const lines = (await readFile(join(cluster, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n');
-    // Line 8 is the state; the file may still be a predecessor's.
-    if (Number(lines[0]) === postmaster.pid && lines[7]?.trim() === 'ready') return true;
+    const mark = await pidFileMark(cluster);
+    if (mark !== undefined && mark !== stale) {
+      const lines = (await readFile(join(cluster, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n');
+      // Line 8 is the state.
+      if (Number(lines[0]) === postmaster.pid && lines[7]?.trim() === 'ready') return true;
+    }
     if (await endsWithin(postmaster, POLL_MS)) return false;
   }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EmbeddedPostgresError } from './errors.js';
 import type { Layout } from './layout.js';
-import { type Postmaster, spawnPostmaster, untilReady } from './postmaster.js';
+import { type Postmaster, pidFileMark, spawnPostmaster, untilReady } from './postmaster.js';
 import { makeWay } from './predecessor.js';
 import { describeEnd } from './run.js';
 import type { Runtime } from './runtime.js';
@@ -38,11 +38,12 @@ export async function startServer(
   const deadline = Date.now() + OCCUPIED_TIMEOUT_MS;
   for (;;) {
     const stalePid = await makeWay(layout.cluster, server.log);
+    const stale = await pidFileMark(layout.cluster);
     serverLog.mark();
     const args = serverArguments(settings, process.pid);
     const postmaster = spawnPostmaster(runtime, layout.cluster, args, serverLog.fd, stalePid);
     onSpawn(postmaster);
-    if (await untilReady(postmaster, layout.cluster)) return { kind: 'ready', postmaster };
+    if (await untilReady(postmaster, layout.cluster, stale)) return { kind: 'ready', postmaster };
     const how = describeEnd(await postmaster.ended);
     const tail = serverLog.tail();
     if (isOccupied(tail) && Date.now() < deadline && giveUp?.aborted !== true) {
