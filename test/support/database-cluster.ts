@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { EmbeddedPostgres } from '@fledge/embedded-postgres';
 import { Client } from 'pg';
 import type { TestProject } from 'vitest/node';
 
@@ -12,10 +13,7 @@ declare module 'vitest' {
   }
 }
 
-interface Server {
-  readonly url: string;
-  stop(): Promise<void>;
-}
+type Server = Pick<EmbeddedPostgres, 'url' | 'stop'>;
 
 const PREFIX = 'fledge-test-';
 

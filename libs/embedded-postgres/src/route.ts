@@ -22,7 +22,7 @@ export interface Situation {
 }
 
 /** The user "nobody", which has a name on every Linux and owns nothing. */
-export const NOBODY: Owner = { uid: 65_534, gid: 65_534 };
+const NOBODY: Owner = { uid: 65_534, gid: 65_534 };
 
 /** The routes worth trying, best first. */
 export function routesFor(situation: Situation): Route[] {
