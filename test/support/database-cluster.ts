@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,11 +23,10 @@ const PREFIX = 'fledge-test-';
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   await removeAbandoned();
-  // Only its owner may enter: who can ask for the URL can run programs as this user.
   const directory = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
   let starting: Promise<Server> | undefined;
   const door = createServer((socket) => {
-    starting ??= startServer(join(directory, 'data'));
+    starting ??= startServer(directory);
     socket.on('error', () => undefined);
     starting.then(
       ({ url }) => socket.end(url),
@@ -39,6 +38,8 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     door.once('error', reject);
     door.listen(path, resolve);
   });
+  // Whoever may ask for the URL can run programs as this user.
+  if (process.platform !== 'win32') await chmod(path, 0o600);
   project.provide('databaseServer', path);
   return async () => {
     door.close();

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { locateNative } from '../src/binaries.js';
 import { EmbeddedPostgresError, startEmbeddedPostgres } from '../src/index.js';
-import { type Route, wrap } from '../src/route.js';
+import { ownerOf } from '../src/ownership.js';
+import { routesFor, wrap } from '../src/route.js';
 import { start } from '../src/start.js';
 import { eventually, postmasterOf, query } from './support/observe.js';
 import { type App, bundleApp, makeScratch, removeAll, startApp, urlOf } from './support/start-app.js';
@@ -76,10 +77,18 @@ describe('one data directory', () => {
   });
 
   it('leaves a server alone that somebody started by hand', async () => {
-    const route: Route = process.getuid?.() === 0 ? { kind: 'namespace' } : { kind: 'direct' };
+    const cluster = await ownerOf(join(dataDir, 'postgres'));
+    const situation = {
+      platform: process.platform,
+      uid: process.getuid?.(),
+      hasAccount: true,
+      dataDir: cluster,
+      cluster,
+    };
+    const [route = { kind: 'direct' }] = routesFor(situation);
     const args = ['-D', join(dataDir, 'postgres'), '-p', '19999', '-c', 'unix_socket_directories='];
     const command = wrap(route, join(locateNative(), 'bin', 'postgres'), args);
-    const byHand = spawn(command.file, command.args, { stdio: 'ignore' });
+    const byHand = spawn(command.file, command.args, { ...command, stdio: 'ignore' });
     await eventually(
       () => postmasterOf(dataDir),
       (pid) => pid === byHand.pid,

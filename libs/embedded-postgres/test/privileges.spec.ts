@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { chown, cp, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,6 +10,8 @@ import { type Surroundings, bundleApp, makeScratch, removeAll, startApp, urlOf }
 const NOBODY = 65_534;
 const WITHOUT_A_NAME = 54_321;
 const isRoot = process.getuid?.() === 0;
+const namespaces = isRoot && spawnSync('unshare', ['--user', '--map-user=65534', 'true']).status === 0;
+const NO_NAMESPACES = 'this machine allows no user namespaces';
 let bundle = '';
 /** Below a directory that only root may enter: a copy of the package, and room for data. */
 let closed = '';
@@ -44,7 +47,8 @@ async function keepsARow(
 const userOf = async (path: string): Promise<number> => (await stat(path)).uid;
 
 describe.skipIf(!isRoot)('as root (skipped when the tests do not run as root)', () => {
-  it('runs below a directory that only root may enter, with binaries that lie there too', async () => {
+  it('runs below a directory that only root may enter, with binaries that lie there too', async (context) => {
+    context.skip(!namespaces, NO_NAMESPACES);
     const dataDir = join(closed, 'data');
     expect(await keepsARow(dataDir, { native: closedNative })).toBe(true);
     expect(await keepsARow(dataDir, { native: closedNative })).toBe(true);
@@ -62,7 +66,8 @@ describe.skipIf(!isRoot)('as root (skipped when the tests do not run as root)', 
     expect(await userOf(join(dataDir, 'postgres.json'))).toBe(0);
   });
 
-  it('hands its cluster to nobody where user namespaces are blocked, and leaves it there', async () => {
+  it('hands its cluster to nobody where user namespaces are blocked, and leaves it there', async (context) => {
+    context.skip(!namespaces, NO_NAMESPACES);
     const dataDir = await makeScratch(0o700);
     expect(await keepsARow(dataDir)).toBe(true);
     expect(await userOf(join(dataDir, 'postgres', 'base'))).toBe(0);
@@ -97,7 +102,8 @@ describe.skipIf(!isRoot)('as an ordinary user (all other specs do when the tests
     expect(await keepsARow(dataDir, { native }, { uid: NOBODY })).toBe(true);
   });
 
-  it('without a name in /etc/passwd runs where user namespaces are allowed, and else says what to do', async () => {
+  it('without a name in /etc/passwd runs where user namespaces are allowed, and else says what to do', async (context) => {
+    context.skip(!namespaces, NO_NAMESPACES);
     const dataDir = await makeScratch(0o777);
     expect(await keepsARow(dataDir, {}, { uid: WITHOUT_A_NAME })).toBe(true);
     const other = await makeScratch(0o777);
