@@ -1,0 +1,23 @@
+/** Who writes, on whose request, and why: every write carries one, and it goes into the change log. */
+export type Actor = {
+  /** The token's id, or a fixed name for the service itself. */
+  readonly id: string;
+  readonly name: string;
+  readonly kind: 'token' | 'environment' | 'service';
+  readonly requestId?: string | undefined;
+  readonly comment?: string | undefined;
+  readonly idempotency?: Idempotency | undefined;
+};
+
+/** A client's promise that equal requests are one request. */
+export type Idempotency = {
+  readonly key: string;
+  readonly method: string;
+  readonly path: string;
+  readonly bodyHash: Buffer;
+  /** Called when the answer comes from the first time instead of from a new write. */
+  readonly onReplay: () => void;
+};
+
+/** The service itself, for what it does on its first start. */
+export const SERVICE: Actor = { id: 'service', name: 'Fledge', kind: 'service' };

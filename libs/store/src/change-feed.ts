@@ -1,0 +1,124 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { CHANNEL, TOKENS } from './change-log.js';
+
+/** An environment has a new version; 0: it is gone. */
+export type Hint = { readonly environmentId: number; readonly version: number };
+
+export type ChangeFeedOptions = {
+  /** A session connection: LISTEN does not work through a transaction pooler. */
+  readonly url: string;
+  readonly onHint: (hint: Hint) => void;
+  /** A token was revoked somewhere: what is remembered about tokens is to be forgotten. */
+  readonly onTokens: () => void;
+  /** Called after every (re)connect: whatever was notified meanwhile is to be read from the log. */
+  readonly onConnected: () => void;
+  readonly onTrouble: (message: string) => void;
+};
+
+const FIRST_DELAY_MS = 100;
+const LONGEST_DELAY_MS = 5_000;
+
+/**
+ * One connection that listens for new versions, for ever: a lost one is replaced. What it says is a hint, never the truth: whoever
+ * uses it reads the log by version, after every connect and every few seconds by itself.
+ */
+export class ChangeFeed {
+  readonly #options: ChangeFeedOptions;
+  readonly #stopped = new AbortController();
+  #client: pg.Client | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(options: ChangeFeedOptions) {
+    this.#options = options;
+  }
+
+  get connected(): boolean {
+    return this.#client !== undefined;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#client?.end().catch(() => undefined);
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    let delay = FIRST_DELAY_MS;
+    while (!this.#stopped.signal.aborted) {
+      try {
+        await this.#listen(() => {
+          delay = FIRST_DELAY_MS;
+        });
+      } catch (error) {
+        if (!this.#stopped.signal.aborted)
+          this.#options.onTrouble(error instanceof Error ? error.message : String(error));
+      }
+      // Full jitter: many replicas that lost the same database do not come back at the same moment.
+      await sleep(Math.random() * delay, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
+      delay = Math.min(delay * 2, LONGEST_DELAY_MS);
+    }
+  }
+
+  /** Listens until the connection is lost. */
+  async #listen(onListening: () => void): Promise<void> {
+    const client = new pg.Client({
+      connectionString: this.#options.url,
+      connectionTimeoutMillis: 5_000,
+      keepAlive: true,
+      application_name: 'fledge-feed',
+    });
+    const lost = new Promise<void>((resolve, reject) => {
+      client.once('error', reject);
+      client.once('end', resolve);
+    });
+    // The promise is awaited below; until then a failed connect must not count as an unhandled rejection.
+    lost.catch(() => undefined);
+    try {
+      await client.connect();
+      client.on('notification', ({ payload }) => this.#notify(payload));
+      await client.query(`LISTEN ${CHANNEL}`);
+      this.#client = client;
+      onListening();
+      this.#options.onConnected();
+      const heartbeat = this.#watch(client);
+      await lost.finally(() => clearInterval(heartbeat));
+    } finally {
+      this.#client = undefined;
+      await client.end().catch(() => undefined);
+    }
+  }
+
+  /** A connection that a network swallowed reports nothing by itself; a query that does not come back does. */
+  #watch(client: pg.Client): NodeJS.Timeout {
+    let answered = true;
+    return setInterval(() => {
+      if (!answered) {
+        client.emit('error', new Error('The listening connection does not answer.'));
+        client.connection.stream.destroy();
+        return;
+      }
+      answered = false;
+      client.query('SELECT 1').then(
+        () => {
+          answered = true;
+        },
+        () => undefined,
+      );
+    }, 5_000).unref();
+  }
+
+  #notify(payload: string | undefined): void {
+    if (payload === TOKENS) {
+      this.#options.onTokens();
+      return;
+    }
+    const [environmentId, version] = (payload ?? '').split(' ').map(Number);
+    if (environmentId === undefined || version === undefined || Number.isNaN(environmentId + version)) return;
+    this.#options.onHint({ environmentId, version });
+  }
+}

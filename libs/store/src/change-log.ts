@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import type { Actor } from './actor.js';
+import type { EnvironmentRow } from './entities/environment.entity.js';
+import type { StoredPatch } from './entities/environment-change.entity.js';
+import type { Tx } from './transaction.js';
+
+/** The channel on which replicas hear that an environment has a new version. A hint, never the truth. */
+export const CHANNEL = 'fledge_change';
+
+/** The payload that tells of a revoked token. */
+export const TOKENS = 'tokens';
+
+export type SubjectType = 'project' | 'environment' | 'flag' | 'targeting' | 'cohort' | 'members' | 'token';
+
+/** What goes into the log beside who and when. */
+export type ChangeRecord = {
+  /** For example `flag.created`; what a person reads first. */
+  readonly action: string;
+  readonly project?: { readonly id: number; readonly key: string };
+  readonly subject: { readonly type: SubjectType; readonly key: string };
+  readonly environment?: string;
+  readonly before: unknown;
+  readonly after: unknown;
+};
+
+/** An environment whose row is locked, and what happens to its snapshot. */
+export type Touched = {
+  readonly environment: Pick<EnvironmentRow, 'id' | 'key' | 'snapshotVersion'>;
+  readonly patch: StoredPatch;
+};
+
+/** Eight characters that make a revision unlike any other of the same version, even one of a database restored from a backup. */
+const suffix = (): string => randomBytes(6).toString('base64url');
+
+export const newRevision = (version: number): string => `${version}-${suffix()}`;
+
+/**
+ * Writes the change, raises the version of every environment it touches, and notifies; all in the caller's transaction, which must
+ * hold the locks of those environments' rows: the row lock is what makes the log gapless and its order the order of commits.
+ * Time never runs backwards within an environment. Answers the change's id.
+ */
+export async function appendChange(
+  tx: Tx,
+  by: Actor,
+  record: ChangeRecord,
+  touched: readonly Touched[] = [],
+): Promise<string> {
+  const [logged] = await tx.query<{ id: string; at: string }[]>(
+    `INSERT INTO change (at, action, project_id, project_key, subject_type, subject_key, environment_key, environments,
+                         actor, request_id, comment, before, after)
+     SELECT greatest(clock_timestamp(), max(changed_at) + interval '1 microsecond'), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
+     FROM environment WHERE id = ANY ($1::int[])
+     RETURNING id, at::text AS at`,
+    [
+      touched.map(({ environment }) => environment.id),
+      record.action,
+      record.project?.id ?? null,
+      record.project?.key ?? null,
+      record.subject.type,
+      record.subject.key,
+      record.environment ?? null,
+      JSON.stringify(
+        touched.map(({ environment }) => ({ key: environment.key, version: environment.snapshotVersion + 1 })),
+      ),
+      JSON.stringify({ id: by.id, name: by.name, kind: by.kind }),
+      by.requestId ?? null,
+      by.comment ?? null,
+      json(record.before),
+      json(record.after),
+    ],
+  );
+  if (logged === undefined) throw new Error('The change log returned no row.');
+  if (touched.length > 0) await raiseVersions(tx, logged, touched);
+  return logged.id;
+}
+
+async function raiseVersions(tx: Tx, logged: { id: string; at: string }, touched: readonly Touched[]): Promise<void> {
+  const versions = touched.map(({ environment }) => environment.snapshotVersion + 1);
+  await tx.query(
+    `WITH raised AS (
+       UPDATE environment SET snapshot_version = next.version, revision = next.revision, changed_at = $6
+       FROM unnest($1::int[], $2::int[], $3::text[]) AS next (id, version, revision)
+       WHERE environment.id = next.id)
+     INSERT INTO environment_change (environment_id, version, revision, at, change_id, patch)
+     SELECT id, version, revision, $6, $5, patch
+     FROM unnest($1::int[], $2::int[], $3::text[], $4::jsonb[]) AS next (id, version, revision, patch)`,
+    [
+      touched.map(({ environment }) => environment.id),
+      versions,
+      versions.map(newRevision),
+      touched.map(({ patch }) => JSON.stringify(patch)),
+      logged.id,
+      logged.at,
+    ],
+  );
+  await tx.query(`SELECT pg_notify($1, hint) FROM unnest($2::text[]) AS hint`, [
+    CHANNEL,
+    touched.map(({ environment }, index) => `${environment.id} ${versions[index]}`),
+  ]);
+}
+
+const json = (value: unknown): string | null => (value === undefined || value === null ? null : JSON.stringify(value));

@@ -1,0 +1,353 @@
+import { isDeepStrictEqual } from 'node:util';
+import { validateCohort, type Cohort, type CohortRule, type Problem } from '@fledge/evaluation';
+import type { DataSource } from 'typeorm';
+import type { Actor } from './actor.js';
+import { appendChange, type Touched } from './change-log.js';
+import {
+  applyBatch,
+  countMembers,
+  countMembersOf,
+  effectiveBatch,
+  replacingBatch,
+  type MemberBatch,
+  type MemberCounts,
+  type MemberList,
+} from './cohort-members.js';
+import { cohortDocument, type CohortDocument } from './documents.js';
+import { CohortRow } from './entities/cohort.entity.js';
+import type { EnvironmentRow } from './entities/environment.entity.js';
+import type { StoredPatch } from './entities/environment-change.entity.js';
+import type { ProjectRow } from './entities/project.entity.js';
+import { keyTaken, notFound, refuseProblems } from './errors.js';
+import { DEFAULT_LIMITS, refuseBeyond, type Limits } from './limits.js';
+import { findProject, lockEnvironments, refuseStale, type Expected } from './locate.js';
+import { containing, slice, toPage, type Page, type PageQuery } from './page.js';
+import { cohortsPatch, environmentsReaching, reachedCohorts, reachPatch } from './reach.js';
+import { refuseReferenced, whoNamesCohort } from './references.js';
+import { cohortsNamedBy, reachableCohortDocuments } from './surroundings.js';
+import { read, write, type Tx, updateRow } from './transaction.js';
+
+/** A whole cohort as a client sends it. Lists that are left out of a PUT stay as they are. */
+export type CohortInput = {
+  readonly key: string;
+  readonly name?: string | undefined;
+  readonly description?: string | undefined;
+  readonly attribute?: string | undefined;
+  readonly rules?: readonly CohortRule[] | undefined;
+  readonly included?: readonly string[] | undefined;
+  readonly excluded?: readonly string[] | undefined;
+};
+
+export type MembersAnswer = CohortDocument & { readonly added: number; readonly removed: number };
+export type Member = { readonly unit: string; readonly list: MemberList };
+
+const SORTS = {
+  key: { expression: 'cohort.key', type: 'text' },
+  name: { expression: 'cohort.name', type: 'text' },
+  createdAt: { expression: 'cohort.created_at', type: 'timestamptz' },
+  updatedAt: { expression: 'cohort.updated_at', type: 'timestamptz' },
+} as const;
+
+const MEMBER_SORTS = { added: { expression: 'cohort_member.id', type: 'bigint' } } as const;
+
+/** Cohorts of a project: named sets of units that the rules of any flag may name. */
+export class CohortStore {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly limits: Limits = DEFAULT_LIMITS,
+    private readonly patternProblem?: (pattern: string) => string | undefined,
+  ) {}
+
+  async list(project: string, query: PageQuery & { readonly q?: string | undefined }): Promise<Page<CohortDocument>> {
+    const part = slice(query, SORTS, 'key', { expression: 'cohort.id', type: 'bigint' }, 4);
+    return read(async () => {
+      const { manager } = this.dataSource;
+      const owner = await findProject(manager, project);
+      const rows = await this.dataSource.query<(CohortRow & { cursorValue: string })[]>(
+        `SELECT id, key, name, description, attribute, rules, version, created_at AS "createdAt", updated_at AS "updatedAt",
+                ${part.cursorValue} AS "cursorValue"
+         FROM cohort WHERE project_id = $1 AND ($2::text IS NULL OR key ILIKE $2 OR name ILIKE $2) AND ${part.where}
+         ORDER BY ${part.orderBy} LIMIT $3`,
+        [owner.id, query.q === undefined ? null : containing(query.q), query.limit + 1, ...part.parameters],
+      );
+      const counts = await countMembersOf(
+        manager,
+        rows.map(({ id }) => id),
+      );
+      return toPage(rows, query.limit, part.sort, (row) => cohortDocument(row, owner.key, counts.get(row.id) ?? NONE));
+    });
+  }
+
+  async get(project: string, key: string): Promise<CohortDocument> {
+    return read(async () => {
+      const { manager } = this.dataSource;
+      const owner = await findProject(manager, project);
+      const row = await findCohort(manager, owner, key);
+      return cohortDocument(row, owner.key, await countMembers(manager, row.id));
+    });
+  }
+
+  /** The members in the order in which they were added. */
+  async members(
+    project: string,
+    key: string,
+    query: PageQuery & { readonly q?: string | undefined; readonly list?: MemberList | undefined },
+  ): Promise<Page<Member>> {
+    const part = slice(query, MEMBER_SORTS, 'added', { expression: 'cohort_member.id', type: 'bigint' }, 5);
+    return read(async () => {
+      const owner = await findProject(this.dataSource.manager, project);
+      const cohort = await findCohort(this.dataSource.manager, owner, key);
+      const rows = await this.dataSource.query<(Member & { id: string; cursorValue: string })[]>(
+        `SELECT id, unit, list, ${part.cursorValue} AS "cursorValue" FROM cohort_member
+         WHERE cohort_id = $1 AND removed_by IS NULL AND ($2::text IS NULL OR unit ILIKE $2) AND ($3::text IS NULL OR list = $3) AND ${part.where}
+         ORDER BY ${part.orderBy} LIMIT $4`,
+        [
+          cohort.id,
+          query.q === undefined ? null : containing(query.q),
+          query.list ?? null,
+          query.limit + 1,
+          ...part.parameters,
+        ],
+      );
+      return toPage(rows, query.limit, part.sort, ({ unit, list }) => ({ unit, list }));
+    });
+  }
+
+  /** Makes a cohort. No environment changes: nothing names it yet. @throws DomainError `key_taken`, `invalid`, `limit_reached` */
+  async create(by: Actor, project: string, input: CohortInput): Promise<CohortDocument> {
+    return write(this.dataSource, by, async (tx) => {
+      const owner = await findProject(tx, project, true);
+      refuseBeyond(this.limits, 'cohortsPerProject', await tx.count(CohortRow, { where: { projectId: owner.id } }));
+      const warnings = await this.#validate(tx, owner, input);
+      const row = await insertCohort(tx, owner, input);
+      const members = { included: new Set(input.included).size, excluded: new Set(input.excluded).size };
+      const document = cohortDocument(row, owner.key, members);
+      const change = await appendChange(tx, by, {
+        action: 'cohort.created',
+        project: owner,
+        subject: { type: 'cohort', key: row.key },
+        before: null,
+        after: document,
+      });
+      await applyBatch(tx, row.id, change, { list: 'included', add: [...new Set(input.included)], remove: [] });
+      await applyBatch(tx, row.id, change, { list: 'excluded', add: [...new Set(input.excluded)], remove: [] });
+      return { ...document, warnings };
+    });
+  }
+
+  /** Replaces the document, and the lists that the request brings. @throws DomainError `version_stale`, `invalid` */
+  async replace(
+    by: Actor,
+    project: string,
+    key: string,
+    input: CohortInput,
+    expected: Expected,
+  ): Promise<CohortDocument> {
+    return write(this.dataSource, by, async (tx) => {
+      const { owner, environments, row } = await lockCohort(tx, project, key);
+      refuseStale(row.version, expected);
+      const warnings = await this.#validate(tx, owner, await completed(tx, row.id, input));
+      const before = cohortDocument(row, owner.key, await countMembers(tx, row.id));
+      const batches = await replacingBatches(tx, row.id, input);
+      const edited = applyInput(row, input);
+      const sameDocument = isDeepStrictEqual(cohortDocument(edited, owner.key, before.members), before);
+      if (sameDocument && batches.length === 0) return { ...before, warnings };
+      const reach = await reachByEnvironment(tx, owner, environments);
+      const saved = { ...edited, version: row.version + 1, updatedAt: new Date() };
+      await updateRow(tx, CohortRow, { id: row.id }, editable(saved));
+      const touched = await touchedByDocument(tx, owner, environments, reach, saved);
+      const members = countAfter(before.members, batches);
+      const after = cohortDocument(saved, owner.key, members);
+      const change = await appendChange(
+        tx,
+        by,
+        { action: 'cohort.updated', project: owner, subject: { type: 'cohort', key }, before, after },
+        touched,
+      );
+      for (const batch of batches) await applyBatch(tx, row.id, change, { ...batch, add: [] });
+      for (const batch of batches) await applyBatch(tx, row.id, change, { ...batch, remove: [] });
+      return { ...after, warnings };
+    });
+  }
+
+  /** Adds and removes members in one batch; sends SDKs only those. */
+  async changeMembers(
+    by: Actor,
+    project: string,
+    key: string,
+    wanted: MemberBatch,
+    expected?: Expected,
+  ): Promise<MembersAnswer> {
+    return write(this.dataSource, by, async (tx) => {
+      const { owner, environments, row } = await lockCohort(tx, project, key);
+      refuseStale(row.version, expected);
+      const members = await countMembers(tx, row.id);
+      const before = cohortDocument(row, owner.key, members);
+      const batch = await effectiveBatch(tx, this.limits, row.id, wanted);
+      if (batch.add.length + batch.remove.length === 0) return { ...before, added: 0, removed: 0 };
+      const saved = { ...row, version: row.version + 1, updatedAt: new Date() };
+      await updateRow(tx, CohortRow, { id: row.id }, { version: saved.version, updatedAt: saved.updatedAt });
+      const reaching = await environmentsReaching(tx, owner.id, key);
+      const after = cohortDocument(saved, owner.key, countAfter(members, [batch]));
+      const change = await appendChange(
+        tx,
+        by,
+        {
+          action: 'cohort.members',
+          project: owner,
+          subject: { type: 'members', key },
+          before: { members: before.members, version: before.version },
+          after: {
+            members: after.members,
+            version: after.version,
+            list: batch.list,
+            added: batch.add.length,
+            removed: batch.remove.length,
+          },
+        },
+        environments
+          .filter(({ id }) => reaching.has(id))
+          .map((environment) => ({ environment, patch: { members: { [key]: row.id } } })),
+      );
+      await applyBatch(tx, row.id, change, batch);
+      return { ...after, added: batch.add.length, removed: batch.remove.length };
+    });
+  }
+
+  /** @throws DomainError `referenced` while any flag, archived or not, or any cohort names it */
+  async delete(by: Actor, project: string, key: string, expected?: Expected): Promise<void> {
+    await write(this.dataSource, by, async (tx) => {
+      const { owner, row } = await lockCohort(tx, project, key);
+      refuseStale(row.version, expected);
+      refuseReferenced('cohort', key, await whoNamesCohort(tx, owner.id, key));
+      await appendChange(tx, by, {
+        action: 'cohort.deleted',
+        project: owner,
+        subject: { type: 'cohort', key },
+        before: cohortDocument(row, owner.key, await countMembers(tx, row.id)),
+        after: null,
+      });
+      await tx.delete(CohortRow, { id: row.id });
+    });
+  }
+
+  async #validate(tx: Tx, owner: ProjectRow, input: CohortInput): Promise<readonly Problem[]> {
+    const cohort: Cohort = {
+      key: input.key,
+      ...(input.attribute === undefined ? {} : { attribute: input.attribute }),
+      included: input.included ?? [],
+      excluded: input.excluded ?? [],
+      rules: input.rules ?? [],
+    };
+    const cohorts = await reachableCohortDocuments(tx, owner.id, cohortsNamedBy(cohort));
+    const { problems, warnings } = validateCohort(cohort, { flags: {}, cohorts }, this.limits, this.patternProblem);
+    refuseProblems(problems);
+    return warnings;
+  }
+}
+
+const NONE: MemberCounts = { included: 0, excluded: 0 };
+
+async function findCohort(tx: Tx, owner: ProjectRow, key: string): Promise<CohortRow> {
+  const row = await tx.findOne(CohortRow, { where: { projectId: owner.id, key } });
+  if (row === null) throw notFound('cohort', key);
+  return row;
+}
+
+async function lockCohort(
+  tx: Tx,
+  project: string,
+  key: string,
+): Promise<{ owner: ProjectRow; environments: EnvironmentRow[]; row: CohortRow }> {
+  const owner = await findProject(tx, project, true);
+  const environments = await lockEnvironments(tx, owner);
+  return { owner, environments, row: await findCohort(tx, owner, key) };
+}
+
+async function insertCohort(tx: Tx, owner: ProjectRow, input: CohortInput): Promise<CohortRow> {
+  const row = tx.create(CohortRow, { projectId: owner.id, key: input.key });
+  try {
+    return await tx.save(Object.assign(row, applyInput(row, input)));
+  } catch (error) {
+    throw keyTaken(error, 'cohort', input.key);
+  }
+}
+
+function applyInput(row: CohortRow, input: CohortInput): CohortRow {
+  const rules = [...(input.rules ?? [])];
+  const attribute = input.attribute === undefined || input.attribute === 'targetingKey' ? null : input.attribute;
+  return {
+    ...row,
+    name: input.name ?? row.key,
+    description: input.description ?? '',
+    attribute,
+    rules,
+    cohorts: cohortsNamedBy({ rules }),
+  };
+}
+
+const editable = (row: CohortRow) => ({
+  name: row.name,
+  description: row.description,
+  attribute: row.attribute,
+  rules: row.rules,
+  cohorts: row.cohorts,
+  version: row.version,
+  updatedAt: row.updatedAt,
+});
+
+/** The input with the lists it leaves out, so that a unit in both lists is found whichever list the request brings. */
+async function completed(tx: Tx, cohortId: number, input: CohortInput): Promise<CohortInput> {
+  if ((input.included === undefined) === (input.excluded === undefined)) return input;
+  const list: MemberList = input.included === undefined ? 'included' : 'excluded';
+  const rows = await tx.query<{ unit: string }[]>(
+    `SELECT unit FROM cohort_member WHERE cohort_id = $1 AND list = $2 AND removed_by IS NULL`,
+    [cohortId, list],
+  );
+  return { ...input, [list]: rows.map(({ unit }) => unit) };
+}
+
+async function replacingBatches(tx: Tx, cohortId: number, input: CohortInput): Promise<MemberBatch[]> {
+  const batches: MemberBatch[] = [];
+  if (input.included !== undefined) batches.push(await replacingBatch(tx, cohortId, 'included', input.included));
+  if (input.excluded !== undefined) batches.push(await replacingBatch(tx, cohortId, 'excluded', input.excluded));
+  return batches.filter(({ add, remove }) => add.length + remove.length > 0);
+}
+
+const countAfter = (before: MemberCounts, batches: readonly MemberBatch[]): MemberCounts => {
+  const grown = (list: MemberList): number =>
+    batches
+      .filter((batch) => batch.list === list)
+      .reduce((sum, { add, remove }) => sum + add.length - remove.length, before[list]);
+  return { included: grown('included'), excluded: grown('excluded') };
+};
+
+type Reach = Map<number, Map<string, CohortRow>>;
+
+async function reachByEnvironment(tx: Tx, owner: ProjectRow, environments: readonly EnvironmentRow[]): Promise<Reach> {
+  const reach: Reach = new Map();
+  for (const { id } of environments) reach.set(id, await reachedCohorts(tx, owner.id, id));
+  return reach;
+}
+
+/** Sends the whole cohort to every environment whose snapshot holds it, with cohorts its rules name anew. */
+async function touchedByDocument(
+  tx: Tx,
+  owner: ProjectRow,
+  environments: readonly EnvironmentRow[],
+  before: Reach,
+  saved: CohortRow,
+): Promise<Touched[]> {
+  const touched: Touched[] = [];
+  for (const environment of environments) {
+    const reached = before.get(environment.id);
+    if (reached === undefined || !reached.has(saved.key)) continue;
+    const { cohorts, removed } = reachPatch(reached, await reachedCohorts(tx, owner.id, environment.id));
+    const patch: StoredPatch = {
+      cohorts: { ...cohorts, ...cohortsPatch([saved]) },
+      ...(removed === undefined ? {} : { removed }),
+    };
+    touched.push({ environment, patch });
+  }
+  return touched;
+}

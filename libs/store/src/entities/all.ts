@@ -1,0 +1,24 @@
+import { ChangeRow } from './change.entity.js';
+import { CohortMemberRow } from './cohort-member.entity.js';
+import { CohortRow } from './cohort.entity.js';
+import { EnvironmentChangeRow } from './environment-change.entity.js';
+import { EnvironmentRow } from './environment.entity.js';
+import { FlagRow } from './flag.entity.js';
+import { IdempotencyRow } from './idempotency.entity.js';
+import { ProjectRow } from './project.entity.js';
+import { TargetingRow } from './targeting.entity.js';
+import { TokenRow } from './token.entity.js';
+
+/** Every table as TypeORM knows it; the migrations make them, the drift check compares. */
+export const entities = [
+  ChangeRow,
+  CohortMemberRow,
+  CohortRow,
+  EnvironmentChangeRow,
+  EnvironmentRow,
+  FlagRow,
+  IdempotencyRow,
+  ProjectRow,
+  TargetingRow,
+  TokenRow,
+];

@@ -1,0 +1,441 @@
+import { isDeepStrictEqual } from 'node:util';
+import { validateDefinition, variantsNamed, type FlagType, type JsonValue, type Problem } from '@fledge/evaluation';
+import type { DataSource } from 'typeorm';
+import type { Actor } from './actor.js';
+import { appendChange, type Touched } from './change-log.js';
+import { flagDocument, joinFlag, type FlagDocument, type Metadata, type VariantInfo } from './documents.js';
+import type { EnvironmentRow } from './entities/environment.entity.js';
+import type { StoredPatch } from './entities/environment-change.entity.js';
+import { FlagRow } from './entities/flag.entity.js';
+import type { ProjectRow } from './entities/project.entity.js';
+import { TargetingRow, type Targeting } from './entities/targeting.entity.js';
+import { insertTargetings } from './environments.js';
+import { DomainError, keyTaken, refuseProblems } from './errors.js';
+import { DEFAULT_LIMITS, refuseBeyond, type Limits } from './limits.js';
+import { findFlag, findProject, lockEnvironments, refuseStale, type Expected } from './locate.js';
+import { mergePatch } from './merge-patch.js';
+import { containing, slice, toPage, type Page, type PageQuery } from './page.js';
+import { reachedCohorts, reachPatch } from './reach.js';
+import { flagsRequiring, refuseReferenced, type Reference } from './references.js';
+import { surroundingsOf } from './surroundings.js';
+import { BOOLEAN_VARIANTS, defaultVariantOf, initialTargeting } from './targeting-defaults.js';
+import { read, write, type Tx, updateRow } from './transaction.js';
+
+export type NewFlag = {
+  readonly key: string;
+  readonly type: FlagType;
+  readonly name?: string | undefined;
+  readonly description?: string | undefined;
+  readonly variants?: Readonly<Record<string, JsonValue>> | undefined;
+  readonly variantInfo?: VariantInfo | undefined;
+  readonly tags?: readonly string[] | undefined;
+  readonly permanent?: boolean | undefined;
+  readonly owner?: string | null | undefined;
+  readonly metadata?: Metadata | undefined;
+};
+
+/** A merge patch (RFC 7386), but that `variants` is replaced whole; null takes a field back to its default. */
+export type FlagEdit = {
+  readonly name?: string | null | undefined;
+  readonly description?: string | null | undefined;
+  readonly variants?: Readonly<Record<string, JsonValue>> | undefined;
+  readonly variantInfo?: unknown;
+  readonly defaultVariant?: string | null | undefined;
+  readonly tags?: readonly string[] | null | undefined;
+  readonly permanent?: boolean | null | undefined;
+  readonly owner?: string | null | undefined;
+  readonly metadata?: unknown;
+};
+
+export type FlagQuery = PageQuery & {
+  readonly q?: string | undefined;
+  readonly tag?: string | undefined;
+  readonly archived?: boolean | undefined;
+};
+
+const SORTS = {
+  key: { expression: 'flag.key', type: 'text' },
+  name: { expression: 'flag.name', type: 'text' },
+  createdAt: { expression: 'flag.created_at', type: 'timestamptz' },
+  updatedAt: { expression: 'flag.updated_at', type: 'timestamptz' },
+} as const;
+
+/** The project-wide part of flags. What an environment says about them is the targeting store's. */
+export class FlagStore {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly limits: Limits = DEFAULT_LIMITS,
+  ) {}
+
+  async list(project: string, query: FlagQuery): Promise<Page<FlagDocument>> {
+    const part = slice(query, SORTS, 'key', { expression: 'flag.id', type: 'bigint' }, 6);
+    return read(async () => {
+      const owner = await findProject(this.dataSource.manager, project);
+      const rows = await this.dataSource.query<(FlagRow & { cursorValue: string })[]>(
+        `SELECT id, key, type, name, description, variants, variant_info AS "variantInfo", default_variant AS "defaultVariant",
+                tags, permanent, owner, metadata, archived_at AS "archivedAt", version,
+                created_at AS "createdAt", updated_at AS "updatedAt", ${part.cursorValue} AS "cursorValue"
+         FROM flag
+         WHERE project_id = $1 AND ($2::text IS NULL OR key ILIKE $2 OR name ILIKE $2 OR description ILIKE $2)
+           AND ($3::text IS NULL OR tags @> ARRAY[$3]) AND (archived_at IS NOT NULL) = $4 AND ${part.where}
+         ORDER BY ${part.orderBy} LIMIT $5`,
+        [
+          owner.id,
+          query.q === undefined ? null : containing(query.q),
+          query.tag ?? null,
+          query.archived ?? false,
+          query.limit + 1,
+          ...part.parameters,
+        ],
+      );
+      return toPage(rows, query.limit, part.sort, (row) => flagDocument(row, owner.key));
+    });
+  }
+
+  async get(project: string, key: string): Promise<FlagDocument> {
+    return read(async () => {
+      const owner = await findProject(this.dataSource.manager, project);
+      return flagDocument(await findFlag(this.dataSource.manager, owner, key), owner.key);
+    });
+  }
+
+  /** Makes a flag with a targeting document in every environment, disabled. @throws DomainError `key_taken`, `invalid`, `limit_reached` */
+  async create(by: Actor, project: string, input: NewFlag): Promise<FlagDocument> {
+    return write(this.dataSource, by, async (tx) => {
+      const owner = await findProject(tx, project, true);
+      const environments = await lockEnvironments(tx, owner);
+      const variants = input.variants ?? (input.type === 'boolean' ? BOOLEAN_VARIANTS : {});
+      const definition = {
+        key: input.key,
+        type: input.type,
+        variants,
+        variantInfo: input.variantInfo ?? {},
+        metadata: input.metadata ?? {},
+      };
+      const { problems, warnings } = validateDefinition(definition, this.limits);
+      refuseProblems(problems);
+      refuseBeyond(this.limits, 'flagsPerProject', await tx.count(FlagRow, { where: { projectId: owner.id } }));
+      const row = await insertFlag(tx, owner, input, definition);
+      const targeting = initialTargeting(row);
+      await insertTargetings(
+        tx,
+        environments.map((each) => ({
+          flagId: row.id,
+          environmentId: each.id,
+          document: targeting,
+          version: each.snapshotVersion + 1,
+        })),
+      );
+      const document = flagDocument(row, owner.key);
+      await appendChange(
+        tx,
+        by,
+        {
+          action: 'flag.created',
+          project: owner,
+          subject: { type: 'flag', key: row.key },
+          before: null,
+          after: document,
+        },
+        environments.map((environment) => ({ environment, patch: { flags: { [row.key]: joinFlag(row, targeting) } } })),
+      );
+      return { ...document, warnings };
+    });
+  }
+
+  /** Edits the project-wide part. Environments get a new version only when what SDKs see changes. */
+  async update(by: Actor, project: string, key: string, edit: FlagEdit, expected?: Expected): Promise<FlagDocument> {
+    return write(this.dataSource, by, async (tx) => {
+      const owner = await findProject(tx, project, true);
+      const environments = await lockEnvironments(tx, owner);
+      const row = await findFlag(tx, owner, key);
+      refuseStale(row.version, expected);
+      const before = flagDocument(row, owner.key);
+      const changed = applyEdit(row, edit);
+      if (isDeepStrictEqual(flagDocument(changed, owner.key), before)) return { ...before, warnings: [] };
+      const { problems, warnings } = validateDefinition(
+        {
+          key,
+          type: row.type,
+          variants: changed.variants,
+          variantInfo: changed.variantInfo,
+          metadata: changed.metadata,
+        },
+        this.limits,
+      );
+      refuseProblems([...problems, ...defaultVariantProblems(changed)]);
+      const targetings = await targetingsByEnvironment(tx, row.id);
+      await refuseServedVariants(tx, owner, row, changed, environments, targetings);
+      const saved = { ...changed, version: row.version + 1, updatedAt: new Date() };
+      await updateRow(tx, FlagRow, { id: row.id }, editable(saved));
+      const seen =
+        row.archivedAt === null && !isDeepStrictEqual([row.variants, row.metadata], [saved.variants, saved.metadata]);
+      const touched = seen ? await touch(tx, saved, environments, targetings) : [];
+      const after = flagDocument(saved, owner.key);
+      await appendChange(
+        tx,
+        by,
+        { action: 'flag.updated', project: owner, subject: { type: 'flag', key }, before, after },
+        touched,
+      );
+      return { ...after, warnings };
+    });
+  }
+
+  /** Takes a flag out of every snapshot. @throws DomainError `referenced` while a prerequisite names it */
+  async archive(by: Actor, project: string, key: string, expected?: Expected): Promise<FlagDocument> {
+    return write(this.dataSource, by, async (tx) => {
+      const owner = await findProject(tx, project, true);
+      const environments = await lockEnvironments(tx, owner);
+      const row = await findFlag(tx, owner, key);
+      refuseStale(row.version, expected);
+      const before = flagDocument(row, owner.key);
+      if (row.archivedAt !== null) return before;
+      refuseReferenced('flag', key, await flagsRequiring(tx, owner.id, key, { archived: false }));
+      const reach = await reachOfAll(tx, owner, environments);
+      const archived = { ...row, archivedAt: new Date(), version: row.version + 1, updatedAt: new Date() };
+      await updateRow(tx, FlagRow, { id: row.id }, editable(archived));
+      const touched = await withReach(tx, owner, environments, reach, () => ({ removed: { flags: [key] } }));
+      const after = flagDocument(archived, owner.key);
+      await appendChange(
+        tx,
+        by,
+        { action: 'flag.archived', project: owner, subject: { type: 'flag', key }, before, after },
+        touched,
+      );
+      return after;
+    });
+  }
+
+  /** Brings an archived flag back, disabled everywhere. @throws DomainError `referenced` when something it needs is archived itself */
+  async restore(by: Actor, project: string, key: string, expected?: Expected): Promise<FlagDocument> {
+    return write(this.dataSource, by, async (tx) => {
+      const owner = await findProject(tx, project, true);
+      const environments = await lockEnvironments(tx, owner);
+      const row = await findFlag(tx, owner, key);
+      refuseStale(row.version, expected);
+      const before = flagDocument(row, owner.key);
+      if (row.archivedAt === null) return before;
+      const reach = await reachOfAll(tx, owner, environments);
+      const targetings = await targetingsByEnvironment(tx, row.id);
+      await refuseMissingPrerequisites(tx, row, environments, targetings);
+      const restored = { ...row, archivedAt: null, version: row.version + 1, updatedAt: new Date() };
+      await updateRow(tx, FlagRow, { id: row.id }, editable(restored));
+      for (const environment of environments) {
+        const document = { ...(targetings.get(environment.id) ?? initialTargeting(row)), enabled: false };
+        targetings.set(environment.id, document);
+        await updateRow(
+          tx,
+          TargetingRow,
+          { flagId: row.id, environmentId: environment.id },
+          { document, version: environment.snapshotVersion + 1, updatedAt: new Date() },
+        );
+      }
+      const touched = await withReach(tx, owner, environments, reach, (environment) => ({
+        flags: { [key]: joinFlag(restored, targetings.get(environment.id) ?? initialTargeting(row)) },
+      }));
+      const after = flagDocument(restored, owner.key);
+      await appendChange(
+        tx,
+        by,
+        { action: 'flag.restored', project: owner, subject: { type: 'flag', key }, before, after },
+        touched,
+      );
+      return after;
+    });
+  }
+
+  /** Deletes an archived flag for good. @throws DomainError `not_archived`, `referenced` */
+  async delete(by: Actor, project: string, key: string, expected?: Expected): Promise<void> {
+    await write(this.dataSource, by, async (tx) => {
+      const owner = await findProject(tx, project, true);
+      await lockEnvironments(tx, owner);
+      const row = await findFlag(tx, owner, key);
+      refuseStale(row.version, expected);
+      if (row.archivedAt === null) {
+        throw new DomainError('not_archived', `Only an archived flag can be deleted; archive "${key}" first.`);
+      }
+      refuseReferenced('flag', key, await flagsRequiring(tx, owner.id, key, { archived: true }));
+      await appendChange(tx, by, {
+        action: 'flag.deleted',
+        project: owner,
+        subject: { type: 'flag', key },
+        before: { ...flagDocument(row, owner.key), targeting: await targetingsForTheRecord(tx, row.id) },
+        after: null,
+      });
+      await tx.delete(FlagRow, { id: row.id });
+    });
+  }
+}
+
+type Definition = { variants: Record<string, JsonValue>; variantInfo: VariantInfo; metadata: Metadata };
+
+async function insertFlag(tx: Tx, owner: ProjectRow, input: NewFlag, definition: Definition): Promise<FlagRow> {
+  const row = tx.create(FlagRow, {
+    projectId: owner.id,
+    key: input.key,
+    type: input.type,
+    name: input.name ?? input.key,
+    description: input.description ?? '',
+    ...definition,
+    defaultVariant: defaultVariantOf(input.type, definition.variants),
+    tags: [...new Set(input.tags ?? [])],
+    permanent: input.permanent ?? false,
+    owner: input.owner ?? null,
+    archivedAt: null,
+  });
+  try {
+    return await tx.save(row);
+  } catch (error) {
+    throw keyTaken(error, 'flag', input.key);
+  }
+}
+
+function applyEdit(row: FlagRow, edit: FlagEdit): FlagRow {
+  return {
+    ...row,
+    name: edit.name === undefined ? row.name : (edit.name ?? row.key),
+    description: edit.description === undefined ? row.description : (edit.description ?? ''),
+    variants: edit.variants === undefined ? row.variants : { ...edit.variants },
+    variantInfo: mergePatch<FlagRow['variantInfo']>(row.variantInfo, edit.variantInfo),
+    defaultVariant: edit.defaultVariant === undefined ? row.defaultVariant : edit.defaultVariant,
+    tags: edit.tags === undefined ? row.tags : [...new Set(edit.tags ?? [])],
+    permanent: edit.permanent === undefined ? row.permanent : (edit.permanent ?? false),
+    owner: edit.owner === undefined ? row.owner : edit.owner,
+    metadata: mergePatch<FlagRow['metadata']>(row.metadata, edit.metadata),
+  };
+}
+
+const editable = (row: FlagRow) => ({
+  name: row.name,
+  description: row.description,
+  variants: row.variants,
+  variantInfo: row.variantInfo,
+  defaultVariant: row.defaultVariant,
+  tags: row.tags,
+  permanent: row.permanent,
+  owner: row.owner,
+  metadata: row.metadata,
+  archivedAt: row.archivedAt,
+  version: row.version,
+  updatedAt: row.updatedAt,
+});
+
+function defaultVariantProblems(row: FlagRow): Problem[] {
+  if (row.defaultVariant === null || Object.hasOwn(row.variants, row.defaultVariant)) return [];
+  return [
+    {
+      pointer: '/defaultVariant',
+      code: 'unknown_variant',
+      message: `Expected one of the variants ${Object.keys(row.variants).join(', ')}, got "${row.defaultVariant}".`,
+    },
+  ];
+}
+
+async function targetingsByEnvironment(tx: Tx, flagId: number): Promise<Map<number, Targeting>> {
+  const rows = await tx.find(TargetingRow, { where: { flagId } });
+  return new Map(rows.map((row) => [row.environmentId, row.document]));
+}
+
+/** Raises the targeting documents' versions to those the environments are about to get, and says what SDKs will see. */
+async function touch(
+  tx: Tx,
+  flag: FlagRow,
+  environments: readonly EnvironmentRow[],
+  targetings: ReadonlyMap<number, Targeting>,
+): Promise<Touched[]> {
+  const touched: Touched[] = [];
+  for (const environment of environments) {
+    const targeting = targetings.get(environment.id);
+    if (targeting === undefined) continue;
+    await updateRow(
+      tx,
+      TargetingRow,
+      { flagId: flag.id, environmentId: environment.id },
+      { version: environment.snapshotVersion + 1, updatedAt: flag.updatedAt },
+    );
+    touched.push({ environment, patch: { flags: { [flag.key]: joinFlag(flag, targeting) } } });
+  }
+  return touched;
+}
+
+type Reach = Map<number, Awaited<ReturnType<typeof reachedCohorts>>>;
+
+async function reachOfAll(tx: Tx, owner: ProjectRow, environments: readonly EnvironmentRow[]): Promise<Reach> {
+  const reach: Reach = new Map();
+  for (const { id } of environments) reach.set(id, await reachedCohorts(tx, owner.id, id));
+  return reach;
+}
+
+/** Joins what a change does to each environment with the cohorts that come into reach or fall out of it. */
+async function withReach(
+  tx: Tx,
+  owner: ProjectRow,
+  environments: readonly EnvironmentRow[],
+  before: Reach,
+  patchOf: (environment: EnvironmentRow) => StoredPatch,
+): Promise<Touched[]> {
+  const touched: Touched[] = [];
+  for (const environment of environments) {
+    const patch = patchOf(environment);
+    const reach = reachPatch(
+      before.get(environment.id) ?? new Map(),
+      await reachedCohorts(tx, owner.id, environment.id),
+    );
+    const removed = { ...patch.removed, ...reach.removed };
+    touched.push({
+      environment,
+      patch: { ...patch, ...reach, ...(Object.keys(removed).length === 0 ? {} : { removed }) },
+    });
+  }
+  return touched;
+}
+
+/** A variant that anything serves or names stays. */
+async function refuseServedVariants(
+  tx: Tx,
+  owner: ProjectRow,
+  before: FlagRow,
+  after: FlagRow,
+  environments: readonly EnvironmentRow[],
+  targetings: ReadonlyMap<number, Targeting>,
+): Promise<void> {
+  const gone = new Set(Object.keys(before.variants).filter((variant) => !Object.hasOwn(after.variants, variant)));
+  if (gone.size === 0) return;
+  const references: Reference[] = environments.flatMap((environment) => {
+    const targeting = targetings.get(environment.id);
+    const named = targeting === undefined ? [] : [...variantsNamed(targeting)].filter((variant) => gone.has(variant));
+    return named.map((variant) => ({ environment: environment.key, flag: before.key, variant }));
+  });
+  for (const reference of await flagsRequiring(tx, owner.id, before.key, { archived: true })) {
+    for (const variant of reference.variants)
+      if (gone.has(variant)) references.push({ ...reference, variants: [variant] });
+  }
+  refuseReferenced('variant', [...gone].join(', '), references);
+}
+
+async function refuseMissingPrerequisites(
+  tx: Tx,
+  row: FlagRow,
+  environments: readonly EnvironmentRow[],
+  targetings: ReadonlyMap<number, Targeting>,
+): Promise<void> {
+  const references: Reference[] = [];
+  for (const environment of environments) {
+    const targeting = targetings.get(environment.id);
+    if (targeting === undefined || targeting.prerequisites.length === 0) continue;
+    const { flags } = await surroundingsOf(tx, row.projectId, environment.id, joinFlag(row, targeting));
+    for (const { flag } of targeting.prerequisites) {
+      if (!Object.hasOwn(flags, flag))
+        references.push({ environment: environment.key, flag, needs: 'to be restored first' });
+    }
+  }
+  refuseReferenced('flag', row.key, references, 'needs flags that are archived; restore them first');
+}
+
+async function targetingsForTheRecord(tx: Tx, flagId: number): Promise<Record<string, Targeting>> {
+  const rows = await tx.find(TargetingRow, { where: { flagId }, relations: { environment: true } });
+  return Object.fromEntries(
+    rows.flatMap((row) => (row.environment === undefined ? [] : [[row.environment.key, row.document]])),
+  );
+}

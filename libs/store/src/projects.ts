@@ -1,0 +1,118 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { DataSource } from 'typeorm';
+import type { Actor } from './actor.js';
+import { appendChange } from './change-log.js';
+import { projectDocument, type ProjectDocument } from './documents.js';
+import { ProjectRow } from './entities/project.entity.js';
+import { keyTaken } from './errors.js';
+import { findProject, lockEnvironments, refuseStale, type Expected } from './locate.js';
+import { containing, slice, toPage, type Page, type PageQuery } from './page.js';
+import { read, write, type Tx } from './transaction.js';
+import { createEnvironmentRow, forgetEnvironment } from './environments.js';
+
+export type NewProject = {
+  readonly key: string;
+  readonly name?: string | undefined;
+  readonly description?: string | undefined;
+};
+export type ProjectEdit = { readonly name?: string | undefined; readonly description?: string | undefined };
+
+const SORTS = {
+  key: { expression: 'project.key', type: 'text' },
+  createdAt: { expression: 'project.created_at', type: 'timestamptz' },
+  updatedAt: { expression: 'project.updated_at', type: 'timestamptz' },
+} as const;
+
+/** Projects: each with environments, flags and cohorts of its own. */
+export class ProjectStore {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** `only`: the one project that the caller may see; undefined: all. */
+  async list(query: PageQuery & { readonly q?: string | undefined }, only?: number): Promise<Page<ProjectDocument>> {
+    const part = slice(query, SORTS, 'key', { expression: 'project.id', type: 'bigint' }, 4);
+    return read(async () => {
+      const rows = await this.dataSource.query<(ProjectRow & { cursorValue: string })[]>(
+        `SELECT project.id, project.key, name, description, version, created_at AS "createdAt", updated_at AS "updatedAt",
+                ${part.cursorValue} AS "cursorValue"
+         FROM project
+         WHERE ($1::int IS NULL OR project.id = $1) AND ($2::text IS NULL OR project.key ILIKE $2 OR name ILIKE $2) AND ${part.where}
+         ORDER BY ${part.orderBy} LIMIT $3`,
+        [only ?? null, query.q === undefined ? null : containing(query.q), query.limit + 1, ...part.parameters],
+      );
+      return toPage(rows, query.limit, part.sort, projectDocument);
+    });
+  }
+
+  async get(key: string): Promise<ProjectDocument> {
+    return read(async () => projectDocument(await findProject(this.dataSource.manager, key)));
+  }
+
+  /** Makes a project, with the environments named. @throws DomainError `key_taken` */
+  async create(by: Actor, input: NewProject, environments: readonly string[] = []): Promise<ProjectDocument> {
+    return write(this.dataSource, by, async (tx) => {
+      const row = await insertProject(tx, input);
+      const document = projectDocument(row);
+      await appendChange(tx, by, {
+        action: 'project.created',
+        project: row,
+        subject: { type: 'project', key: row.key },
+        before: null,
+        after: document,
+      });
+      for (const key of environments) await createEnvironmentRow(tx, by, row, { key });
+      return document;
+    });
+  }
+
+  async update(by: Actor, key: string, edit: ProjectEdit, expected?: Expected): Promise<ProjectDocument> {
+    return write(this.dataSource, by, async (tx) => {
+      const row = await findProject(tx, key, true);
+      refuseStale(row.version, expected);
+      const before = projectDocument(row);
+      Object.assign(row, { name: edit.name ?? row.name, description: edit.description ?? row.description });
+      if (isDeepStrictEqual(projectDocument(row), before)) return before;
+      Object.assign(row, { version: row.version + 1, updatedAt: new Date() });
+      const saved = await tx.save(row);
+      const after = projectDocument(saved);
+      await appendChange(tx, by, {
+        action: 'project.updated',
+        project: row,
+        subject: { type: 'project', key },
+        before,
+        after,
+      });
+      return after;
+    });
+  }
+
+  /** Deletes a project with everything in it; the change log keeps what was. */
+  async delete(by: Actor, key: string, expected?: Expected): Promise<void> {
+    await write(this.dataSource, by, async (tx) => {
+      const row = await findProject(tx, key, true);
+      refuseStale(row.version, expected);
+      const environments = await lockEnvironments(tx, row);
+      await appendChange(tx, by, {
+        action: 'project.deleted',
+        project: row,
+        subject: { type: 'project', key },
+        before: projectDocument(row),
+        after: null,
+      });
+      await tx.delete(ProjectRow, { id: row.id });
+      for (const environment of environments) await forgetEnvironment(tx, environment.id);
+    });
+  }
+}
+
+async function insertProject(tx: Tx, input: NewProject): Promise<ProjectRow> {
+  const row = tx.create(ProjectRow, {
+    key: input.key,
+    name: input.name ?? input.key,
+    description: input.description ?? '',
+  });
+  try {
+    return await tx.save(row);
+  } catch (error) {
+    throw keyTaken(error, 'project', input.key);
+  }
+}

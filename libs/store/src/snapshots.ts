@@ -1,0 +1,175 @@
+import type { Change, Cohort, Flag, MembersChange, Snapshot } from '@fledge/evaluation';
+import type { DataSource } from 'typeorm';
+import { joinFlag } from './documents.js';
+import type { CohortRow } from './entities/cohort.entity.js';
+import type { StoredPatch } from './entities/environment-change.entity.js';
+import type { FlagRow } from './entities/flag.entity.js';
+import type { Targeting } from './entities/targeting.entity.js';
+import { reachedCohorts } from './reach.js';
+import { read, readConsistently, type Tx } from './transaction.js';
+
+/** Where an environment's history stands. */
+export type Position = { readonly version: number; readonly revision: string };
+
+/**
+ * What a replica missed: the changes in order; or that history is not the one it knows (a restored backup, a lossy failover) or too
+ * far ahead, so that only the whole snapshot helps; or that the environment is gone.
+ */
+export type Missed =
+  | { readonly kind: 'changes'; readonly changes: readonly Change[] }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'gone' };
+
+/** More changes than this are not worth replaying. */
+const REPLAY_LIMIT = 1_000;
+
+/** Environments as SDKs see them. */
+export class SnapshotStore {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** The whole snapshot at one moment; undefined when there is no such environment. */
+  async load(environmentId: number): Promise<Snapshot | undefined> {
+    return readConsistently(this.dataSource, async (tx) => {
+      const [environment] = await tx.query<
+        { key: string; project: string; projectId: number; version: number; revision: string }[]
+      >(
+        `SELECT environment.key, environment.project_id AS "projectId", project.key AS project, snapshot_version AS version, revision
+         FROM environment JOIN project ON project.id = environment.project_id WHERE environment.id = $1`,
+        [environmentId],
+      );
+      if (environment === undefined) return undefined;
+      const { key, project, projectId, version, revision } = environment;
+      const reached = await reachedCohorts(tx, projectId, environmentId);
+      return {
+        format: 1,
+        project,
+        environment: key,
+        version,
+        revision,
+        flags: await loadFlags(tx, environmentId),
+        cohorts: await joinMembers(tx, [...reached.values()]),
+      };
+    });
+  }
+
+  /** The positions of those of the environments that exist. */
+  async positions(environmentIds: readonly number[]): Promise<Map<number, Position>> {
+    const rows = await read(() =>
+      this.dataSource.query<({ id: number } & Position)[]>(
+        `SELECT id, snapshot_version AS version, revision FROM environment WHERE id = ANY ($1::int[])`,
+        [environmentIds],
+      ),
+    );
+    return new Map(rows.map(({ id, version, revision }) => [id, { version, revision }]));
+  }
+
+  /** Whether a revision is in the environment's history. */
+  async knows(environmentId: number, { version, revision }: Position): Promise<boolean> {
+    const rows = await read(() =>
+      this.dataSource.query<unknown[]>(
+        `SELECT 1 FROM environment_change WHERE environment_id = $1 AND version = $2 AND revision = $3`,
+        [environmentId, version, revision],
+      ),
+    );
+    return rows.length > 0;
+  }
+
+  /**
+   * Everything after `after`, without a gap: versions are consecutive because the row lock of the environment orders them.
+   * Members are joined as they are now, so a patch may run ahead of its version; the changes that follow are in the same answer.
+   */
+  async missed(environmentId: number, after: Position): Promise<Missed> {
+    return readConsistently(this.dataSource, async (tx) => {
+      const [current] = await tx.query<{ version: number }[]>(
+        `SELECT snapshot_version AS version FROM environment WHERE id = $1`,
+        [environmentId],
+      );
+      if (current === undefined) return { kind: 'gone' };
+      const rows = await tx.query<LoggedPatch[]>(
+        `SELECT version, revision, change_id AS "changeId", patch FROM environment_change
+         WHERE environment_id = $1 AND version >= $2 ORDER BY version LIMIT $3`,
+        [environmentId, after.version, REPLAY_LIMIT + 1],
+      );
+      const [known, ...later] = rows;
+      if (known?.version !== after.version || known.revision !== after.revision) return { kind: 'unknown' };
+      if (later.at(-1)?.version !== current.version && current.version !== after.version) return { kind: 'unknown' };
+      const changes: Change[] = [];
+      for (const row of later) changes.push(await hydrate(tx, row));
+      return { kind: 'changes', changes };
+    });
+  }
+}
+
+type LoggedPatch = { version: number; revision: string; changeId: string; patch: StoredPatch };
+
+async function loadFlags(tx: Tx, environmentId: number): Promise<Record<string, Flag>> {
+  const rows = await tx.query<(Pick<FlagRow, 'key' | 'type' | 'variants' | 'metadata'> & { document: Targeting })[]>(
+    `SELECT flag.key, flag.type, flag.variants, flag.metadata, targeting.document
+     FROM targeting JOIN flag ON flag.id = targeting.flag_id
+     WHERE targeting.environment_id = $1 AND flag.archived_at IS NULL ORDER BY flag.key`,
+    [environmentId],
+  );
+  return Object.fromEntries(rows.map((row) => [row.key, joinFlag(row, row.document)]));
+}
+
+type CohortHead = Pick<CohortRow, 'id' | 'key' | 'attribute' | 'rules'>;
+
+async function joinMembers(tx: Tx, cohorts: readonly CohortHead[]): Promise<Record<string, Cohort>> {
+  if (cohorts.length === 0) return {};
+  const rows = await tx.query<{ id: number; list: 'included' | 'excluded'; units: string[] }[]>(
+    `SELECT cohort_id AS id, list, array_agg(unit ORDER BY unit) AS units FROM cohort_member
+     WHERE cohort_id = ANY ($1::int[]) AND removed_by IS NULL GROUP BY cohort_id, list`,
+    [cohorts.map(({ id }) => id)],
+  );
+  const units = (id: number, list: string): readonly string[] =>
+    rows.find((row) => row.id === id && row.list === list)?.units ?? [];
+  return Object.fromEntries(
+    cohorts.map(({ id, key, attribute, rules }): [string, Cohort] => [
+      key,
+      {
+        key,
+        ...(attribute === null ? {} : { attribute }),
+        included: units(id, 'included'),
+        excluded: units(id, 'excluded'),
+        rules,
+      },
+    ]),
+  );
+}
+
+async function hydrate(tx: Tx, row: LoggedPatch): Promise<Change> {
+  const { version, revision, patch } = row;
+  const whole = await joinMembers(
+    tx,
+    Object.values(patch.cohorts ?? {}).map((cohort) => ({
+      ...cohort,
+      attribute: cohort.attribute ?? null,
+      rules: [...cohort.rules],
+    })),
+  );
+  const cohorts: Record<string, Cohort | MembersChange> = whole;
+  for (const [key, id] of Object.entries(patch.members ?? {})) cohorts[key] = await membersChange(tx, id, row.changeId);
+  return {
+    from: version - 1,
+    version,
+    revision,
+    ...(patch.flags === undefined ? {} : { flags: patch.flags }),
+    ...(Object.keys(cohorts).length === 0 ? {} : { cohorts }),
+    ...(patch.removed === undefined ? {} : { removed: patch.removed }),
+  };
+}
+
+/** What one change did to a cohort's lists, from the rows it added and removed. */
+async function membersChange(tx: Tx, cohortId: number, changeId: string): Promise<MembersChange> {
+  const rows = await tx.query<{ list: 'included' | 'excluded'; add: string[] | null; remove: string[] | null }[]>(
+    `SELECT list, array_agg(unit) FILTER (WHERE added_by = $2) AS add, array_agg(unit) FILTER (WHERE removed_by = $2) AS remove
+     FROM cohort_member WHERE cohort_id = $1 AND (added_by = $2 OR removed_by = $2) GROUP BY list`,
+    [cohortId, changeId],
+  );
+  return Object.fromEntries(
+    rows.map(({ list, add, remove }) => [
+      list,
+      { ...(add === null ? {} : { add }), ...(remove === null ? {} : { remove }) },
+    ]),
+  );
+}

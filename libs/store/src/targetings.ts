@@ -1,0 +1,254 @@
+import { isDeepStrictEqual } from 'node:util';
+import { validateFlag, type FlagType, type Problem, type Rule } from '@fledge/evaluation';
+import type { DataSource } from 'typeorm';
+import type { Actor } from './actor.js';
+import { appendChange } from './change-log.js';
+import { joinFlag, targetingDocument, type TargetingDocument } from './documents.js';
+import type { EnvironmentRow } from './entities/environment.entity.js';
+import type { StoredPatch } from './entities/environment-change.entity.js';
+import type { FlagRow } from './entities/flag.entity.js';
+import type { ProjectRow } from './entities/project.entity.js';
+import { TargetingRow, type Targeting } from './entities/targeting.entity.js';
+import { DomainError, notFound, refuseProblems } from './errors.js';
+import type { FlagQuery } from './flags.js';
+import { DEFAULT_LIMITS, type Limits } from './limits.js';
+import { findEnvironment, findFlag, findProject, refuseStale, type Expected } from './locate.js';
+import { containing, slice, toPage, type Page } from './page.js';
+import { reachedCohorts, reachPatch } from './reach.js';
+import { derivedOf, surroundingsOf } from './surroundings.js';
+import { read, write, type Tx, updateRow } from './transaction.js';
+
+/** Which flag, and where. */
+export type TargetingRef = { readonly project: string; readonly environment: string; readonly flag: string };
+
+/** A flag with its state in one environment, as a list shows it. */
+export type FlagState = TargetingDocument & {
+  readonly name: string;
+  readonly type: FlagType;
+  readonly tags: readonly string[];
+  readonly variants: FlagRow['variants'];
+};
+
+export type Percentage = {
+  readonly percentage: number;
+  readonly variant?: string | undefined;
+  readonly bucketBy?: string | undefined;
+  /** Default true: the call turns the flag on. */
+  readonly enable?: boolean | undefined;
+};
+
+/** The id of the one rule that the percentage command owns. */
+export const PERCENTAGE_RULE = 'percentage';
+
+const SORTS = {
+  key: { expression: 'flag.key', type: 'text' },
+  name: { expression: 'flag.name', type: 'text' },
+  updatedAt: { expression: 'targeting.updated_at', type: 'timestamptz' },
+} as const;
+
+/** What environments say about flags. Every write is `change`: lock, check the version, edit, validate, save, log, notify. */
+export class TargetingStore {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly limits: Limits = DEFAULT_LIMITS,
+    private readonly patternProblem?: (pattern: string) => string | undefined,
+  ) {}
+
+  async list(project: string, environment: string, query: FlagQuery): Promise<Page<FlagState>> {
+    const part = slice(query, SORTS, 'key', { expression: 'flag.id', type: 'bigint' }, 6);
+    return read(async () => {
+      const owner = await findProject(this.dataSource.manager, project);
+      const place = await findEnvironment(this.dataSource.manager, owner, environment);
+      const rows = await this.dataSource.query<(FlagRow & { document: Targeting; cursorValue: string })[]>(
+        `SELECT flag.id, flag.key, flag.name, flag.type, flag.tags, flag.variants, targeting.document, targeting.version,
+                targeting.updated_at AS "updatedAt", ${part.cursorValue} AS "cursorValue"
+         FROM targeting JOIN flag ON flag.id = targeting.flag_id
+         WHERE targeting.environment_id = $1
+           AND ($2::text IS NULL OR flag.key ILIKE $2 OR flag.name ILIKE $2 OR flag.description ILIKE $2)
+           AND ($3::text IS NULL OR flag.tags @> ARRAY[$3]) AND (flag.archived_at IS NOT NULL) = $4 AND ${part.where}
+         ORDER BY ${part.orderBy} LIMIT $5`,
+        [
+          place.id,
+          query.q === undefined ? null : containing(query.q),
+          query.tag ?? null,
+          query.archived ?? false,
+          query.limit + 1,
+          ...part.parameters,
+        ],
+      );
+      return toPage(rows, query.limit, part.sort, (row) => ({
+        ...targetingDocument(row.key, place.key, row.document, row.version, row.updatedAt),
+        name: row.name,
+        type: row.type,
+        tags: row.tags,
+        variants: row.variants,
+      }));
+    });
+  }
+
+  async get(ref: TargetingRef): Promise<TargetingDocument> {
+    return read(async () => {
+      const { flag, environment, row } = await locate(this.dataSource.manager, ref);
+      return targetingDocument(flag.key, environment.key, row.document, row.version, row.updatedAt);
+    });
+  }
+
+  /** Replaces the whole document. @throws DomainError `version_stale`, `invalid`, `archived` */
+  async replace(by: Actor, ref: TargetingRef, targeting: Targeting, expected: Expected): Promise<TargetingDocument> {
+    return this.#change(by, ref, 'targeting.updated', expected, () => targeting);
+  }
+
+  /** The switch. Turning off always works, whatever else is wrong with the document. */
+  async setEnabled(by: Actor, ref: TargetingRef, enabled: boolean, expected?: Expected): Promise<TargetingDocument> {
+    const action = enabled ? 'targeting.enabled' : 'targeting.disabled';
+    return this.#change(by, ref, action, expected, (current) => ({ ...current, enabled }));
+  }
+
+  /** The headline in one call: this share of units gets the variant, everybody else the off variant. */
+  async setPercentage(
+    by: Actor,
+    ref: TargetingRef,
+    wanted: Percentage,
+    expected?: Expected,
+  ): Promise<TargetingDocument> {
+    return this.#change(by, ref, 'targeting.percentage', expected, (current, flag) =>
+      withPercentage(current, flag, wanted),
+    );
+  }
+
+  /** Takes over rules, prerequisites, off variant and fallthrough from another environment; `enabled` stays as it is here. */
+  async copy(by: Actor, ref: TargetingRef, from: string, expected?: Expected): Promise<TargetingDocument> {
+    return this.#change(by, ref, 'targeting.copied', expected, async (current, flag, tx, owner) => {
+      const source = await findEnvironment(tx, owner, from);
+      const row = await tx.findOne(TargetingRow, { where: { flagId: flag.id, environmentId: source.id } });
+      if (row === null) throw notFound('flag', flag.key);
+      return { ...row.document, enabled: current.enabled };
+    });
+  }
+
+  async #change(
+    by: Actor,
+    ref: TargetingRef,
+    action: string,
+    expected: Expected,
+    edit: (current: Targeting, flag: FlagRow, tx: Tx, owner: ProjectRow) => Targeting | Promise<Targeting>,
+  ): Promise<TargetingDocument> {
+    return write(this.dataSource, by, async (tx) => {
+      const { owner, environment, flag, row } = await locate(tx, ref, true);
+      refuseStale(row.version, expected);
+      if (flag.archivedAt !== null) {
+        throw new DomainError(
+          'archived',
+          `The flag "${flag.key}" is archived; restore it before changing its targeting.`,
+        );
+      }
+      const before = row.document;
+      const after = await edit(before, flag, tx, owner);
+      const warnings = await this.#validate(tx, environment, flag, before, after);
+      const current = targetingDocument(flag.key, environment.key, before, row.version, row.updatedAt);
+      if (isDeepStrictEqual(before, after)) return { ...current, warnings };
+      const version = environment.snapshotVersion + 1;
+      const updatedAt = new Date();
+      const patch = await saveTargeting(tx, owner, environment, flag, row, { document: after, version, updatedAt });
+      const document = targetingDocument(flag.key, environment.key, after, version, updatedAt);
+      await appendChange(
+        tx,
+        by,
+        {
+          action,
+          project: owner,
+          subject: { type: 'targeting', key: flag.key },
+          environment: environment.key,
+          before: current,
+          after: document,
+        },
+        [{ environment, patch }],
+      );
+      return { ...document, warnings };
+    });
+  }
+
+  async #validate(
+    tx: Tx,
+    environment: EnvironmentRow,
+    flag: FlagRow,
+    before: Targeting,
+    after: Targeting,
+  ): Promise<readonly Problem[]> {
+    const onlyOff = isDeepStrictEqual({ ...before, enabled: false }, after);
+    const joined = joinFlag(flag, after);
+    const surroundings = await surroundingsOf(tx, flag.projectId, environment.id, joined);
+    const { problems, warnings } = validateFlag(joined, surroundings, this.limits, this.patternProblem);
+    if (!onlyOff) refuseProblems(problems);
+    return warnings;
+  }
+}
+
+type Located = { owner: ProjectRow; environment: EnvironmentRow; flag: FlagRow; row: TargetingRow };
+
+async function locate(tx: Tx, ref: TargetingRef, lock = false): Promise<Located> {
+  const owner = await findProject(tx, ref.project);
+  const environment = await findEnvironment(tx, owner, ref.environment, lock);
+  const flag = await findFlag(tx, owner, ref.flag);
+  const row = await tx.findOne(TargetingRow, { where: { flagId: flag.id, environmentId: environment.id } });
+  if (row === null) throw notFound('flag', ref.flag);
+  return { owner, environment, flag, row };
+}
+
+/** Saves the document and answers what SDKs will see: the flag, and cohorts that came into reach or fell out of it. */
+async function saveTargeting(
+  tx: Tx,
+  owner: ProjectRow,
+  environment: EnvironmentRow,
+  flag: FlagRow,
+  row: TargetingRow,
+  next: { document: Targeting; version: number; updatedAt: Date },
+): Promise<StoredPatch> {
+  const derived = derivedOf(next.document);
+  const sameCohorts = isDeepStrictEqual(row.cohorts, derived.cohorts);
+  const before = sameCohorts ? undefined : await reachedCohorts(tx, owner.id, environment.id);
+  await updateRow(tx, TargetingRow, { flagId: flag.id, environmentId: environment.id }, { ...next, ...derived });
+  const flags = { [flag.key]: joinFlag(flag, next.document) };
+  if (before === undefined) return { flags };
+  return { flags, ...reachPatch(before, await reachedCohorts(tx, owner.id, environment.id)) };
+}
+
+/** @throws DomainError `invalid` when no variant is named and none is obvious */
+function withPercentage(current: Targeting, flag: FlagRow, wanted: Percentage): Targeting {
+  const earlier = current.rules.find((rule) => rule.id === PERCENTAGE_RULE);
+  const variant = wanted.variant ?? variantOf(earlier) ?? (flag.type === 'boolean' ? trueVariant(flag) : undefined);
+  if (variant === undefined) {
+    refuseProblems([
+      {
+        pointer: '/variant',
+        code: 'required',
+        message: `Expected the variant to serve, one of ${Object.keys(flag.variants).join(', ')}: only a boolean flag has an obvious one.`,
+      },
+    ]);
+    return current;
+  }
+  const bucketBy = wanted.bucketBy ?? earlier?.gate?.bucketBy;
+  const salt = earlier?.gate?.salt;
+  const rule: Rule = {
+    id: PERCENTAGE_RULE,
+    conditions: [],
+    gate: {
+      percentage: wanted.percentage,
+      ...(bucketBy === undefined ? {} : { bucketBy }),
+      ...(salt === undefined ? {} : { salt }),
+    },
+    serve: { variant },
+  };
+  return {
+    ...current,
+    enabled: current.enabled || wanted.enable !== false,
+    rules: [...current.rules.filter(({ id }) => id !== PERCENTAGE_RULE), rule],
+    fallthrough: current.offVariant === null ? null : { variant: current.offVariant },
+  };
+}
+
+const variantOf = (rule: Rule | undefined): string | undefined =>
+  rule !== undefined && 'variant' in rule.serve ? rule.serve.variant : undefined;
+
+const trueVariant = (flag: FlagRow): string | undefined =>
+  Object.hasOwn(flag.variants, 'on') ? 'on' : Object.keys(flag.variants).find((key) => flag.variants[key] === true);

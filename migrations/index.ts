@@ -1,0 +1,4 @@
+import { CreateFlags1764000000000 } from './1764000000000-create-flags.js';
+
+/** Every step of the schema, in order. A released step is never edited; the next one is appended. */
+export const migrations = [CreateFlags1764000000000];
