@@ -1,0 +1,43 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { APP_FILTER, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
+import { AuthModule } from './auth/auth.module.js';
+import { ChangesModule } from './changes/changes.module.js';
+import { CohortsModule } from './cohorts/cohorts.module.js';
+import { DeliveryModule } from './delivery/delivery.module.js';
+import { EnvironmentsModule } from './environments/environments.module.js';
+import { FlagsModule } from './flags/flags.module.js';
+import { HealthModule } from './health/health.module.js';
+import { DocumentInterceptor } from './http/document.interceptor.js';
+import { ProblemFilter } from './http/problem.filter.js';
+import { DtoPipe } from './http/validation.pipe.js';
+import { ProjectsModule } from './projects/projects.module.js';
+import type { Runtime } from './runtime.js';
+import { RuntimeModule } from './runtime.module.js';
+import { TokensModule } from './tokens/tokens.module.js';
+
+/** The table of contents, in the order in which data flows: from a write to the SDKs. */
+@Module({})
+export class AppModule {
+  static with(runtime: Runtime): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        RuntimeModule.with(runtime),
+        AuthModule,
+        ProjectsModule,
+        EnvironmentsModule,
+        FlagsModule,
+        CohortsModule,
+        ChangesModule,
+        TokensModule,
+        DeliveryModule,
+        HealthModule,
+      ],
+      providers: [
+        { provide: APP_FILTER, useClass: ProblemFilter },
+        { provide: APP_PIPE, useClass: DtoPipe },
+        { provide: APP_INTERCEPTOR, useClass: DocumentInterceptor },
+      ],
+    };
+  }
+}

@@ -1,0 +1,80 @@
+import { SetMetadata, applyDecorators, createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { ApiSecurity } from '@nestjs/swagger';
+import type { Grant, Role } from '@fledge/store';
+import type { FastifyRequest } from 'fastify';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What the presented token may do; absent on public routes. */
+    grant?: Grant;
+  }
+}
+
+/**
+ * Who may call a route: nobody needs a token, an SDK key, or a management token of at least this role.
+ * `everything`: only a token that is not confined to a project.
+ */
+export type Access =
+  | { readonly kind: 'public' }
+  | { readonly kind: 'sdk' }
+  | { readonly kind: 'management'; readonly role: Role; readonly everything: boolean };
+
+export const ACCESS = 'fledge:access';
+
+/** No token is needed. */
+export const Public = () => SetMetadata<string, Access>(ACCESS, { kind: 'public' });
+
+/** An environment's SDK key. */
+export const ForSdk = () => applyDecorators(SetMetadata<string, Access>(ACCESS, { kind: 'sdk' }), ApiSecurity('sdk'));
+
+/** A management token of at least this role, within the projects and environments it is for. */
+export const ForRole = (role: Role, everything = false) =>
+  applyDecorators(
+    SetMetadata<string, Access>(ACCESS, { kind: 'management', role, everything }),
+    ApiSecurity('management'),
+  );
+
+const RANK: Readonly<Record<Role, number>> = { viewer: 0, operator: 1, editor: 2, admin: 3 };
+
+/** Why the token may not make this request; undefined when it may. */
+export function refusal(
+  access: Access,
+  grant: Grant,
+  request: { method: string; project?: string; environment?: string },
+): string | undefined {
+  if (access.kind === 'public') return undefined;
+  if (access.kind === 'sdk') return grant.kind === 'sdk' ? undefined : 'This path takes an SDK key.';
+  if (grant.kind !== 'management' || grant.role === null) return 'This path takes a management token.';
+  if (RANK[grant.role] < RANK[access.role])
+    return `This needs the role ${access.role}; the token has the role ${grant.role}.`;
+  if (access.everything && grant.project !== null) return 'This needs a token for all projects.';
+  if (grant.project !== null && request.project !== undefined && request.project !== grant.project.key) {
+    return `The token is for project "${grant.project.key}" only.`;
+  }
+  return grant.environments === null ? undefined : environmentRefusal(grant.environments, request);
+}
+
+/** A token for some environments may read what all share, and write only what is theirs alone. */
+function environmentRefusal(
+  environments: readonly { readonly key: string }[],
+  request: { method: string; environment?: string },
+): string | undefined {
+  const names = environments.map(({ key }) => key).join(', ');
+  if (request.environment !== undefined) {
+    return environments.some(({ key }) => key === request.environment)
+      ? undefined
+      : `The token is for environments ${names} only.`;
+  }
+  return request.method === 'GET'
+    ? undefined
+    : `The token is for environments ${names} only; this changes all of them.`;
+}
+
+/** The grant behind the request. */
+export const CurrentGrant = createParamDecorator((_: unknown, context: ExecutionContext): Grant => grantOf(context));
+
+export function grantOf(context: ExecutionContext): Grant {
+  const { grant } = context.switchToHttp().getRequest<FastifyRequest>();
+  if (grant === undefined) throw new Error('A route that needs a grant is declared public.');
+  return grant;
+}

@@ -1,0 +1,96 @@
+import { timingSafeEqual } from 'node:crypto';
+import { hashToken, type Grant, type TokenStore } from '@fledge/store';
+import type { Logger } from '../log.js';
+
+/** The grant of FLEDGE_ADMIN_TOKEN. */
+export const ENVIRONMENT_GRANT: Grant = {
+  id: 'environment',
+  name: 'FLEDGE_ADMIN_TOKEN',
+  kind: 'management',
+  role: 'admin',
+  project: null,
+  environments: null,
+  expiresAt: null,
+};
+
+type Remembered = { readonly grant: Grant | undefined; readonly checkedAt: number };
+
+/** How long an answer of the database is believed; a revocation is notified at once besides. */
+const FRESH_MS = 2_000;
+/** How long a known SDK key is believed while the database is away: its snapshot is served from memory all that time. */
+const OUTAGE_MS = 3_600_000;
+const MOST_REMEMBERED = 10_000;
+const USES_EVERY_MS = 60_000;
+
+/** Turns the text of a token into what it grants, asking the database at most every two seconds per token. */
+export class Authenticator {
+  readonly #tokens: TokenStore;
+  readonly #adminHash: Buffer | undefined;
+  readonly #log: Logger;
+  readonly #now: () => number;
+  /** By hash, never by text. Bounded: the oldest entries go first. */
+  readonly #remembered = new Map<string, Remembered>();
+  readonly #uses = new Map<string, Date>();
+  readonly #usesTimer: NodeJS.Timeout;
+
+  constructor(tokens: TokenStore, adminToken: string | undefined, log: Logger, now: () => number = Date.now) {
+    this.#tokens = tokens;
+    this.#adminHash = adminToken === undefined ? undefined : hashToken(adminToken);
+    this.#log = log;
+    this.#now = now;
+    this.#usesTimer = setInterval(() => void this.flushUses(), USES_EVERY_MS).unref();
+  }
+
+  /** undefined: unknown, expired, revoked. Throws what the store throws when the database is away and nothing is known. */
+  async authenticate(text: string): Promise<Grant | undefined> {
+    const hash = hashToken(text);
+    if (this.#adminHash !== undefined && timingSafeEqual(hash, this.#adminHash)) return ENVIRONMENT_GRANT;
+    const key = hash.toString('base64');
+    const known = this.#remembered.get(key);
+    const grant =
+      known !== undefined && this.#now() - known.checkedAt < FRESH_MS ? known.grant : await this.#ask(text, key, known);
+    if (grant === undefined || (grant.expiresAt !== null && grant.expiresAt.getTime() <= this.#now())) return undefined;
+    this.#uses.set(grant.id, new Date(this.#now()));
+    return grant;
+  }
+
+  /** After this every token is looked up again: one was revoked somewhere. */
+  forget(): void {
+    for (const [key, { grant }] of this.#remembered) this.#remembered.set(key, { grant, checkedAt: 0 });
+  }
+
+  async flushUses(): Promise<void> {
+    const uses = new Map(this.#uses);
+    this.#uses.clear();
+    await this.#tokens
+      .markUsed(uses)
+      .catch((error: unknown) => this.#log.warn({ err: error }, 'last use of tokens not saved'));
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#usesTimer);
+    await this.flushUses();
+  }
+
+  async #ask(text: string, key: string, known: Remembered | undefined): Promise<Grant | undefined> {
+    try {
+      const grant = await this.#tokens.authenticate(text);
+      this.#remember(key, { grant, checkedAt: this.#now() });
+      return grant;
+    } catch (error) {
+      const usable = known?.grant?.kind !== 'management' && known?.grant !== undefined;
+      if (usable && this.#now() - known.checkedAt < OUTAGE_MS) return known.grant;
+      throw error;
+    }
+  }
+
+  #remember(key: string, entry: Remembered): void {
+    this.#remembered.delete(key);
+    this.#remembered.set(key, entry);
+    if (this.#remembered.size <= MOST_REMEMBERED) return;
+    for (const oldest of this.#remembered.keys()) {
+      this.#remembered.delete(oldest);
+      break;
+    }
+  }
+}

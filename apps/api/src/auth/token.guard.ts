@@ -1,0 +1,50 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+import { RequestError } from '../http/problem.js';
+import { ACCESS, refusal, type Access } from './access.js';
+import { Authenticator } from './authenticator.js';
+
+/** Lets a request pass when the route is public, or its token may do what the route declares. */
+@Injectable()
+export class TokenGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly authenticator: Authenticator,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const access = this.reflector.getAllAndOverride<Access | undefined>(ACCESS, [
+      context.getHandler(),
+      context.getClass(),
+    ]);
+    if (access === undefined)
+      throw new Error(`${context.getClass().name}.${context.getHandler().name} declares no access.`);
+    if (access.kind === 'public') return true;
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const text = bearerOf(request);
+    const grant = text === undefined ? undefined : await this.authenticator.authenticate(text);
+    if (grant === undefined) {
+      throw new RequestError(
+        401,
+        text === undefined ? 'token_missing' : 'token_refused',
+        text === undefined
+          ? 'Send a token as "Authorization: Bearer <token>".'
+          : 'The token is unknown, expired or revoked.',
+      );
+    }
+    const params = (request.params ?? {}) as { project?: string; environment?: string };
+    const reason = refusal(access, grant, { method: request.method, ...params });
+    if (reason !== undefined) throw new RequestError(403, 'forbidden', reason);
+    request.grant = grant;
+    return true;
+  }
+}
+
+/** Longer than any token of ours, and short enough to hash without a thought. */
+const LONGEST_TOKEN = 512;
+
+function bearerOf(request: FastifyRequest): string | undefined {
+  const text = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  return text === undefined || text.length > LONGEST_TOKEN ? undefined : text;
+}

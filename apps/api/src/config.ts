@@ -1,0 +1,126 @@
+import { resolve } from 'node:path';
+import { DEFAULT_LIMITS, type Limits } from '@fledge/store';
+
+/** Everything the service can be told from outside, checked and frozen. */
+export type Config = {
+  readonly host: string;
+  readonly port: number;
+  readonly database: ExternalDatabase | EmbeddedDatabase;
+  readonly adminToken: string | undefined;
+  readonly seed: 'demo' | undefined;
+  readonly production: boolean;
+  readonly logLevel: LogLevel;
+  readonly poolSize: number;
+  readonly limits: Limits;
+  readonly streams: StreamLimits;
+};
+
+/** How many clients may listen for changes: to this process, and with one key. */
+export type StreamLimits = { readonly perProcess: number; readonly perKey: number };
+
+/** Any PostgreSQL; `directUrl` reaches it without a transaction pooler, for LISTEN and migrations. */
+export type ExternalDatabase = { readonly kind: 'external'; readonly url: string; readonly directUrl: string };
+/** A PostgreSQL that the service brings along, with its data below `dataDir`. */
+export type EmbeddedDatabase = { readonly kind: 'embedded'; readonly dataDir: string };
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Names every wrong or missing setting at once. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(`Fledge cannot start with these settings:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads the settings from an environment. @throws ConfigError with every problem, never only the first */
+export function readConfig(env: Environment): Config {
+  const problems: string[] = [];
+  const reader = new Reader(env, problems);
+  const config: Config = {
+    host: reader.text('HOST') ?? '127.0.0.1',
+    port: reader.integer('PORT', 4000, 0, 65_535),
+    database: readDatabase(reader),
+    adminToken: reader.text('FLEDGE_ADMIN_TOKEN', (value) =>
+      value.length < 32 ? `at least 32 characters, it has ${value.length}` : undefined,
+    ),
+    seed: reader.oneOf('FLEDGE_SEED', ['demo']),
+    production: reader.text('NODE_ENV') === 'production',
+    logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS) ?? 'info',
+    poolSize: reader.integer('FLEDGE_POOL_SIZE', 10, 2, 200),
+    limits: readLimits(reader),
+    streams: {
+      perProcess: reader.integer('FLEDGE_LIMIT_STREAMS_PER_PROCESS', 10_000, 1, 1_000_000),
+      perKey: reader.integer('FLEDGE_LIMIT_STREAMS_PER_KEY', 2_000, 1, 1_000_000),
+    },
+  };
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(config);
+}
+
+function readDatabase(reader: Reader): Config['database'] {
+  const url = reader.text('DATABASE_URL', notPostgres);
+  const directUrl = reader.text('DATABASE_DIRECT_URL', notPostgres);
+  if (url === undefined) {
+    if (directUrl !== undefined)
+      reader.problem('DATABASE_DIRECT_URL', 'to come together with DATABASE_URL, which is not set');
+    return { kind: 'embedded', dataDir: resolve(reader.text('FLEDGE_DATA_DIR') ?? '.fledge') };
+  }
+  return { kind: 'external', url, directUrl: directUrl ?? url };
+}
+
+const notPostgres = (value: string): string | undefined =>
+  URL.canParse(value) && /^postgres(ql)?:$/.test(new URL(value).protocol)
+    ? undefined
+    : 'a URL like postgres://user:password@host:5432/database';
+
+/** Every limit of the store has a variable: rulesPerFlag is FLEDGE_LIMIT_RULES_PER_FLAG. */
+function readLimits(reader: Reader): Limits {
+  const limits: Record<keyof Limits, number> = { ...DEFAULT_LIMITS };
+  for (const name of Object.keys(limits).filter((key): key is keyof Limits => Object.hasOwn(DEFAULT_LIMITS, key))) {
+    const variable = `FLEDGE_LIMIT_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+    limits[name] = reader.integer(variable, DEFAULT_LIMITS[name], 1, 10_000_000);
+  }
+  return limits;
+}
+
+class Reader {
+  constructor(
+    private readonly env: Environment,
+    private readonly problems: string[],
+  ) {}
+
+  /** The value, or undefined when the variable is absent or empty. `expected` answers what was expected, for a value that is not it. */
+  text(name: string, expected?: (value: string) => string | undefined): string | undefined {
+    const value = this.env[name];
+    if (value === undefined || value === '') return undefined;
+    const wanted = expected?.(value);
+    if (wanted === undefined) return value;
+    this.problem(name, wanted);
+    return undefined;
+  }
+
+  integer(name: string, fallback: number, least: number, most: number): number {
+    const value = this.text(name, (text) =>
+      /^\d{1,15}$/.test(text) && Number(text) >= least && Number(text) <= most
+        ? undefined
+        : `a whole number from ${least} to ${most}`,
+    );
+    return value === undefined ? fallback : Number(value);
+  }
+
+  oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined {
+    const value = this.text(name, (text) =>
+      (choices as readonly string[]).includes(text) ? undefined : `one of ${choices.join(', ')}`,
+    );
+    return choices.find((choice) => choice === value);
+  }
+
+  /** The value itself is not repeated: it may be a secret. */
+  problem(name: string, expected: string): void {
+    this.problems.push(`${name}: expected ${expected}.`);
+  }
+}

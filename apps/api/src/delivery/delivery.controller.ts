@@ -1,0 +1,107 @@
+import { Controller, Get, Req, Res } from '@nestjs/common';
+import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { Grant } from '@fledge/store';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CurrentGrant, ForSdk } from '../auth/access.js';
+import { Problems } from '../http/openapi.js';
+import { RequestError } from '../http/problem.js';
+import { codingFor, revisionsIn } from './conditional.js';
+import { PATCH_EXAMPLE, SNAPSHOT_EXAMPLE } from './delivery.examples.js';
+import { SnapshotCache } from './snapshot-cache.js';
+import { StreamHub } from './stream-hub.js';
+
+/** What SDKs ask for. */
+@ApiTags('SDK')
+@Controller('sdk/v1')
+export class DeliveryController {
+  constructor(
+    private readonly snapshots: SnapshotCache,
+    private readonly streams: StreamHub,
+  ) {}
+
+  @Get('snapshot')
+  @ForSdk()
+  @ApiOperation({
+    summary: 'The whole environment of the key',
+    description: 'Every flag that is not archived and every cohort those reach, for evaluation inside the application.',
+  })
+  @ApiHeader({ name: 'If-None-Match', required: false, schema: { type: 'string', example: '"17-Jx0aQ2_b"' } })
+  @ApiHeader({ name: 'Accept-Encoding', required: false, schema: { type: 'string', example: 'br, gzip' } })
+  @ApiResponse({
+    status: 200,
+    description: 'The snapshot; its ETag is the revision, with a suffix for the coding.',
+    content: {
+      'application/json': { schema: { type: 'object', additionalProperties: true }, example: SNAPSHOT_EXAMPLE },
+    },
+  })
+  @ApiResponse({ status: 304, description: 'The revision named in If-None-Match is the current one.' })
+  @Problems(401, 403, 503)
+  async snapshot(
+    @CurrentGrant() grant: Grant,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const [held] = revisionsIn(request.headers['if-none-match']);
+    const snapshot = await this.snapshots.snapshotFor(environmentOf(grant), held);
+    if (snapshot === undefined) throw environmentGone();
+    const coding = codingFor(request.headers['accept-encoding']);
+    void reply
+      .header('cache-control', 'private, no-cache')
+      .header('vary', 'Authorization, Accept-Encoding')
+      .header('etag', snapshot.etag(coding));
+    if (held === snapshot.revision) {
+      void reply.status(304).send();
+      return;
+    }
+    if (coding !== 'identity') void reply.header('content-encoding', coding);
+    void reply.header('content-type', 'application/json; charset=utf-8').send(await snapshot.body(coding));
+  }
+
+  @Get('stream')
+  @ForSdk()
+  @ApiOperation({
+    summary: 'The environment of the key, and every change as it happens',
+    description:
+      'Server-sent events: first `put` (the snapshot), `patch` (what was missed since Last-Event-ID) or `current`; then a `patch` per change. ' +
+      'The id of an event is the revision it leads to. A comment comes at least every 20 seconds.',
+  })
+  @ApiHeader({
+    name: 'Last-Event-ID',
+    required: false,
+    description: 'The revision of the snapshot that the client holds.',
+    schema: { type: 'string', example: '17-Jx0aQ2_b' },
+  })
+  @ApiResponse({
+    status: 200,
+    description: 'The events.',
+    content: { 'text/event-stream': { schema: { type: 'string' }, example: PATCH_EXAMPLE } },
+  })
+  @Problems(401, 403, 429, 503)
+  async stream(
+    @CurrentGrant() grant: Grant,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const environmentId = environmentOf(grant);
+    const reason = this.streams.refusal(grant.id);
+    if (reason !== undefined) throw new RequestError(429, 'too_many_streams', reason, { retryAfter: 5 });
+    if ((await this.snapshots.environment(environmentId)) === undefined) throw environmentGone();
+    const last = request.headers['last-event-id'];
+    reply.hijack();
+    await this.streams.open(
+      reply.raw,
+      environmentId,
+      grant.id,
+      typeof last === 'string' && last !== '' ? last : undefined,
+    );
+  }
+}
+
+function environmentOf(grant: Grant): number {
+  const id = grant.environments?.[0]?.id;
+  if (id === undefined) throw environmentGone();
+  return id;
+}
+
+const environmentGone = (): RequestError =>
+  new RequestError(401, 'token_refused', 'The environment of this key is gone.');

@@ -1,0 +1,96 @@
+import { applyChanges, type Change, type Snapshot } from '@fledge/evaluation';
+import type { Position } from '@fledge/store';
+import { EncodedSnapshot } from './encoded-snapshot.js';
+import { sseEvent } from './serialize.js';
+
+/** A change as it goes over the wire, prepared once for every stream. */
+export type PreparedChange = { readonly revision: string; readonly event: Buffer };
+
+export const prepare = (change: Change): PreparedChange => ({
+  revision: change.revision,
+  event: sseEvent('patch', change.revision, JSON.stringify(change)),
+});
+
+/** How much of the past is kept in memory to bring a reconnecting stream up to date without asking the database. */
+const HISTORY_CHANGES = 200;
+const HISTORY_BYTES = 1_048_576;
+/** Beyond this many changes the whole snapshot is folded at once, so that what waits to be folded stays small. */
+const MOST_PENDING = 1_000;
+
+/**
+ * One environment as this replica serves it. A change costs what the change weighs: it is appended and sent as it is. Only who asks
+ * for the whole snapshot makes it be folded and serialised, once per version.
+ */
+export class LiveEnvironment {
+  #snapshot: Snapshot;
+  /** Changes that lead from #snapshot to #position; folded when the whole is asked for. */
+  #pending: Change[] = [];
+  #position: Position;
+  #encoded: EncodedSnapshot | undefined;
+  #reset: EncodedSnapshot | undefined;
+  /** The newest changes without a gap; the last one leads to #position. */
+  #history: (PreparedChange & { readonly from: string })[] = [];
+  #historyBytes = 0;
+  usedAt = Date.now();
+
+  constructor(snapshot: Snapshot) {
+    this.#snapshot = snapshot;
+    this.#position = positionOf(snapshot);
+  }
+
+  get position(): Position {
+    return this.#position;
+  }
+
+  /** Takes changes that lead on from the position, and answers them as events. */
+  advance(changes: readonly Change[]): PreparedChange[] {
+    const prepared = changes.map((change) => this.#append(change));
+    if (this.#pending.length > MOST_PENDING) this.#fold();
+    while (this.#history.length > HISTORY_CHANGES || this.#historyBytes > HISTORY_BYTES) {
+      this.#historyBytes -= this.#history.shift()?.event.length ?? 0;
+    }
+    return prepared;
+  }
+
+  /** The newest version, whole. */
+  encoded(): EncodedSnapshot {
+    this.#encoded ??= new EncodedSnapshot(this.#fold());
+    return this.#encoded;
+  }
+
+  /** The same for who holds a version of another history: it is to be taken even if its version is lower. */
+  encodedReset(): EncodedSnapshot {
+    this.#reset ??= new EncodedSnapshot({ ...this.#fold(), reset: true });
+    return this.#reset;
+  }
+
+  /** The changes after a revision, if they are all still in memory. */
+  since(revision: string): readonly PreparedChange[] | undefined {
+    if (revision === this.#position.revision) return [];
+    const index = this.#history.findIndex(({ from }) => from === revision);
+    return index === -1 ? undefined : this.#history.slice(index);
+  }
+
+  #append(change: Change): PreparedChange {
+    const prepared = { ...prepare(change), from: this.#position.revision };
+    this.#pending.push(change);
+    this.#position = { version: change.version, revision: change.revision };
+    this.#encoded = undefined;
+    this.#reset = undefined;
+    this.#history.push(prepared);
+    this.#historyBytes += prepared.event.length;
+    return prepared;
+  }
+
+  #fold(): Snapshot {
+    if (this.#pending.length === 0) return this.#snapshot;
+    const folded = applyChanges(this.#snapshot, this.#pending);
+    if (folded === undefined)
+      throw new Error(`The changes after version ${this.#snapshot.version} do not follow on each other.`);
+    this.#snapshot = folded;
+    this.#pending = [];
+    return folded;
+  }
+}
+
+const positionOf = ({ version, revision }: Snapshot): Position => ({ version, revision: revision ?? '' });

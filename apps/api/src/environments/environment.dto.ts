@@ -1,0 +1,43 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsBoolean, IsOptional } from 'class-validator';
+import { IsKey } from '../http/strings.js';
+import { ProjectDto, UpdateProjectDto } from '../projects/project.dto.js';
+
+export class EnvironmentDto extends ProjectDto {
+  @ApiProperty({ example: 'production' })
+  declare key: string;
+
+  @ApiProperty({ example: 'Production' })
+  declare name: string;
+
+  @ApiProperty({ example: 'default' })
+  project!: string;
+
+  @ApiProperty({ example: 17, description: 'The version of what SDKs see.' })
+  snapshotVersion!: number;
+}
+
+export class UpdateEnvironmentDto extends UpdateProjectDto {}
+
+export class CreateEnvironmentDto extends UpdateEnvironmentDto {
+  @ApiProperty({ example: 'staging', description: 'Unique in the project regardless of case; never changes.' })
+  @IsKey()
+  key!: string;
+
+  @ApiPropertyOptional({
+    example: 'production',
+    description: 'The environment whose targeting the new one begins with.',
+  })
+  @IsOptional()
+  @IsKey()
+  copyFrom?: string;
+
+  @ApiPropertyOptional({
+    example: false,
+    default: false,
+    description: 'Whether flags that are enabled there are enabled here.',
+  })
+  @IsOptional()
+  @IsBoolean({ message: 'Expected true or false' })
+  keepEnabled?: boolean;
+}

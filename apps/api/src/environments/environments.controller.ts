@@ -1,0 +1,90 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
+import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { EnvironmentStore, type Actor, type EnvironmentDocument, type Page } from '@fledge/store';
+import { ForRole } from '../auth/access.js';
+import { By } from '../auth/actor.js';
+import { refuseUnconfirmed } from '../http/confirm.js';
+import { IdempotencyHeader, IfMatchApi, pageOf, ReadProblems, WriteProblems } from '../http/openapi.js';
+import { ConfirmQueryDto, SearchQueryDto } from '../http/page.query.js';
+import { IfMatchHeader, optional, type IfMatch } from '../http/preconditions.js';
+import { CreateEnvironmentDto, EnvironmentDto, UpdateEnvironmentDto } from './environment.dto.js';
+
+@ApiTags('Environments')
+@Controller('api/v1/projects/:project/environments')
+export class EnvironmentsController {
+  constructor(private readonly environments: EnvironmentStore) {}
+
+  @Get()
+  @ForRole('viewer')
+  @ApiOperation({ summary: 'List environments' })
+  @ApiOkResponse({ type: pageOf(EnvironmentDto) })
+  @ReadProblems()
+  list(@Param('project') project: string, @Query() query: SearchQueryDto): Promise<Page<EnvironmentDocument>> {
+    return this.environments.list(project, query);
+  }
+
+  @Post()
+  @ForRole('admin')
+  @IdempotencyHeader()
+  @ApiOperation({
+    summary: 'Make an environment',
+    description: 'Every flag of the project is in it, disabled or as in copyFrom.',
+  })
+  @ApiCreatedResponse({ type: EnvironmentDto })
+  @WriteProblems()
+  create(
+    @By() by: Actor,
+    @Param('project') project: string,
+    @Body() body: CreateEnvironmentDto,
+  ): Promise<EnvironmentDocument> {
+    return this.environments.create(by, project, body);
+  }
+
+  @Get(':environment')
+  @ForRole('viewer')
+  @ApiOperation({ summary: 'Show an environment' })
+  @ApiOkResponse({ type: EnvironmentDto })
+  @ReadProblems()
+  get(@Param('project') project: string, @Param('environment') environment: string): Promise<EnvironmentDocument> {
+    return this.environments.get(project, environment);
+  }
+
+  @Patch(':environment')
+  @ForRole('admin')
+  @IdempotencyHeader()
+  @IfMatchApi()
+  @ApiOperation({ summary: 'Rename or describe an environment' })
+  @ApiOkResponse({ type: EnvironmentDto })
+  @WriteProblems(412)
+  update(
+    @By() by: Actor,
+    @Param('project') project: string,
+    @Param('environment') environment: string,
+    @Body() body: UpdateEnvironmentDto,
+    @IfMatchHeader() ifMatch: IfMatch,
+  ): Promise<EnvironmentDocument> {
+    return this.environments.update(by, project, environment, body, optional(ifMatch));
+  }
+
+  @Delete(':environment')
+  @HttpCode(204)
+  @ForRole('admin')
+  @IdempotencyHeader()
+  @IfMatchApi()
+  @ApiOperation({
+    summary: 'Delete an environment with its targeting',
+    description: 'Needs ?confirm=<key>. Its SDK keys stop working; its change log stays.',
+  })
+  @ApiNoContentResponse({ description: 'It is gone.' })
+  @WriteProblems(412)
+  async delete(
+    @By() by: Actor,
+    @Param('project') project: string,
+    @Param('environment') environment: string,
+    @Query() query: ConfirmQueryDto,
+    @IfMatchHeader() ifMatch: IfMatch,
+  ): Promise<void> {
+    refuseUnconfirmed(environment, query.confirm);
+    await this.environments.delete(by, project, environment, optional(ifMatch));
+  }
+}

@@ -1,0 +1,90 @@
+import type { FastifyInstance } from 'fastify';
+import { RequestError } from './problem.js';
+
+export const BODY_LIMIT = 1_048_576;
+export const DEPTH_LIMIT = 32;
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The bytes of a JSON body, as they came. */
+    rawBody?: Buffer;
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Accepts JSON and nothing else, and keeps the bytes for the Idempotency-Key's comparison. */
+export function acceptJson(server: FastifyInstance): void {
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser(
+    /^application\/(?:[\w.-]+\+)?json(?:\s*;|$)/i,
+    { parseAs: 'buffer', bodyLimit: BODY_LIMIT },
+    (request, body: Buffer, done) => {
+      try {
+        request.rawBody = body;
+        done(null, parseJson(body));
+      } catch (error) {
+        done(error instanceof Error ? error : new Error(String(error)));
+      }
+    },
+  );
+}
+
+/** @throws RequestError 400 for what is not JSON in UTF-8, 422 for JSON that is too deep or carries a key that could do harm */
+export function parseJson(body: Buffer): unknown {
+  if (body.length === 0) return undefined;
+  const text = decode(body);
+  const value = parse(text);
+  refuseHarmful(value);
+  return value;
+}
+
+function decode(body: Buffer): string {
+  try {
+    return utf8.decode(body);
+  } catch {
+    throw new RequestError(400, 'invalid_utf8', 'The body is not valid UTF-8.');
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const where =
+      error instanceof Error ? /position \d+(?: \(line \d+ column \d+\))?/.exec(error.message)?.[0] : undefined;
+    throw new RequestError(400, 'not_json', `The body is not valid JSON${where === undefined ? '' : ` at ${where}`}.`);
+  }
+}
+
+/** Walks the value without recursion: depth is the client's to choose, the stack is ours. */
+function refuseHarmful(root: unknown): void {
+  let level: { value: unknown; pointer: string }[] = [{ value: root, pointer: '' }];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > DEPTH_LIMIT) {
+      throw new RequestError(422, 'too_deep', `The body is nested deeper than ${DEPTH_LIMIT} levels.`, {
+        errors: [
+          {
+            pointer: level[0]?.pointer ?? '',
+            code: 'too_deep',
+            message: `Expected at most ${DEPTH_LIMIT} levels of nesting.`,
+          },
+        ],
+      });
+    }
+    const next: typeof level = [];
+    for (const { value, pointer } of level) {
+      if (typeof value !== 'object' || value === null) continue;
+      for (const [key, member] of Object.entries(value)) {
+        const place = `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+        if (key === '__proto__') {
+          throw new RequestError(422, 'forbidden_key', 'The body has a key "__proto__", which is never accepted.', {
+            errors: [{ pointer: place, code: 'forbidden_key', message: 'Expected any other key.' }],
+          });
+        }
+        if (typeof member === 'object' && member !== null) next.push({ value: member, pointer: place });
+      }
+    }
+    level = next;
+  }
+}

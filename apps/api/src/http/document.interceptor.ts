@@ -1,0 +1,35 @@
+import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { map, type Observable } from 'rxjs';
+
+/** Gives every document its ETag, answers 304 to who has it already, and every created one its Location. */
+@Injectable()
+export class DocumentInterceptor implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const reply = context.switchToHttp().getResponse<FastifyReply>();
+    return next.handle().pipe(
+      map((document: unknown) => {
+        if (reply.sent || typeof document !== 'object' || document === null) return document;
+        const { version, key, id } = document as { version?: unknown; key?: unknown; id?: unknown };
+        if (reply.statusCode === 201)
+          reply.header('location', `${pathOf(request)}/${encodeURIComponent(String(key ?? id))}`);
+        if (typeof version !== 'number') return document;
+        const etag = `"${version}"`;
+        reply.header('etag', etag);
+        if (request.method === 'GET' && holds(request.headers['if-none-match'], etag)) {
+          reply.status(304);
+          return undefined;
+        }
+        return document;
+      }),
+    );
+  }
+}
+
+/** The path without its query. */
+export const pathOf = (request: FastifyRequest): string => request.url.split('?', 1)[0] ?? '';
+
+const holds = (header: string | undefined, etag: string): boolean =>
+  header !== undefined &&
+  header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag || tag.trim() === '*');

@@ -1,0 +1,41 @@
+import { applyDecorators } from '@nestjs/common';
+import { KEY_PATTERN } from '@fledge/evaluation';
+import { ArrayMaxSize, IsArray, IsString, Matches, MaxLength, ValidateBy } from 'class-validator';
+
+/** What keys look like; `.` and `..` cannot match. */
+export const IsKey = (each = false) =>
+  applyDecorators(
+    Matches(KEY_PATTERN, {
+      each,
+      message: 'Expected 1 to 100 letters, digits, dots, underscores or hyphens, beginning with a letter or digit',
+    }),
+  );
+
+/** A text that Postgres can keep: no U+0000, no lone surrogates. */
+export const IsText = (most: number, each = false) =>
+  applyDecorators(
+    IsString({ each, message: 'Expected a text' }),
+    MaxLength(most, { each, message: `Expected at most ${most.toLocaleString('en')} characters` }),
+    // oxlint-disable-next-line no-control-regex -- U+0000 is the very thing that is refused
+    Matches(/^(?:[^\u0000\uD800-\uDFFF]|[\u{10000}-\u{10FFFF}])*$/u, {
+      each,
+      message: 'Expected no U+0000 and no lone surrogate',
+    }),
+  );
+
+export const IsTexts = (count: number, most: number) =>
+  applyDecorators(
+    IsArray({ message: 'Expected a list of texts' }),
+    ArrayMaxSize(count, { message: `Expected at most ${count.toLocaleString('en')} items` }),
+    IsText(most, true),
+  );
+
+/** Present, be it as null: what it holds is judged by the validator of documents. */
+export const IsPresent = () =>
+  ValidateBy({
+    name: 'isPresent',
+    validator: {
+      validate: (value: unknown) => value !== undefined,
+      defaultMessage: () => 'Expected this field to be present',
+    },
+  });

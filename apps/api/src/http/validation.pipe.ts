@@ -1,0 +1,86 @@
+import { Injectable, type ArgumentMetadata, type PipeTransform } from '@nestjs/common';
+import type { Problem } from '@fledge/evaluation';
+import { plainToInstance } from 'class-transformer';
+import { validateSync, type ValidationError } from 'class-validator';
+import { RequestError } from './problem.js';
+
+type Class = new () => object;
+
+/**
+ * Checks a body or query against its DTO and names every problem: unknown fields, wrong types, missing ones.
+ * A body is copied field by field and never transformed: what a field holds is judged as it came.
+ */
+@Injectable()
+export class DtoPipe implements PipeTransform {
+  transform(value: unknown, { type, metatype }: ArgumentMetadata): unknown {
+    if (metatype === undefined || (type !== 'body' && type !== 'query') || BUILT_IN.has(metatype)) return value;
+    return type === 'body' ? toBody(metatype as Class, value ?? {}) : toQuery(metatype as Class, value);
+  }
+}
+
+const BUILT_IN: ReadonlySet<unknown> = new Set([Object, Array, String, Number, Boolean]);
+
+function toBody(metatype: Class, value: unknown): object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new RequestError(422, 'invalid', 'Expected a JSON object as the body.', {
+      errors: [
+        {
+          pointer: '',
+          code: 'type',
+          message: `Expected an object, got ${Array.isArray(value) ? 'an array' : JSON.stringify(value)}.`,
+        },
+      ],
+    });
+  }
+  const dto = Object.assign(new metatype(), value);
+  refuse(422, 'invalid', problemsOf(dto));
+  return dto;
+}
+
+function toQuery(metatype: Class, value: unknown): object {
+  const dto = plainToInstance(metatype, value);
+  refuse(400, 'bad_request', problemsOf(dto));
+  return dto;
+}
+
+function refuse(status: number, code: string, problems: readonly Problem[]): void {
+  if (problems.length === 0) return;
+  throw new RequestError(status, code, summary(problems), { errors: problems });
+}
+
+const summary = ([first, ...more]: readonly Problem[]): string =>
+  `${first?.pointer ?? ''}: ${first?.message ?? ''}${more.length > 0 ? ` (and ${more.length} more)` : ''}`;
+
+const problemsOf = (dto: object): Problem[] =>
+  validateSync(dto, { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: true }).flatMap((error) =>
+    flatten(error, ''),
+  );
+
+function flatten(error: ValidationError, parent: string): Problem[] {
+  const pointer = `${parent}/${error.property.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  const own = Object.entries(error.constraints ?? {}).map(([constraint, message]): Problem =>
+    constraint === 'whitelistValidation'
+      ? { pointer, code: 'unknown_field', message: 'Expected no field of this name.' }
+      : { pointer, code: CODES[constraint] ?? 'invalid', message: `${message}.` },
+  );
+  return [...own, ...(error.children ?? []).flatMap((child) => flatten(child, pointer))];
+}
+
+/** class-validator's names for what it checked, in ours. */
+const CODES: Readonly<Record<string, string>> = {
+  isString: 'type',
+  isBoolean: 'type',
+  isNumber: 'type',
+  isInt: 'type',
+  isObject: 'type',
+  isArray: 'type',
+  isDefined: 'required',
+  isPresent: 'required',
+  isIn: 'unknown_value',
+  matches: 'format',
+  maxLength: 'too_long',
+  minLength: 'too_short',
+  max: 'too_large',
+  min: 'too_small',
+  arrayMaxSize: 'too_many',
+};

@@ -1,0 +1,6 @@
+export { createApp } from './app.js';
+export { ConfigError, readConfig, type Config } from './config.js';
+export { createLogger, type Logger } from './log.js';
+export { openApiDocument } from './openapi.js';
+export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.js';
+export { firstStart } from './bootstrap/first-start.js';

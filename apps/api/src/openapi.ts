@@ -1,0 +1,43 @@
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject, type SwaggerCustomOptions } from '@nestjs/swagger';
+
+/** The description of everything this service answers; committed as docs/openapi.json. */
+export function openApiDocument(app: INestApplication): OpenAPIObject {
+  const builder = new DocumentBuilder()
+    .setTitle('Fledge')
+    .setDescription(
+      'Feature flags with percentage rollouts. Press *Authorize*, paste a management token, find the flag under *Targeting*, turn it on.',
+    )
+    .setVersion('1')
+    .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
+    .addServer('/', 'This server')
+    .addTag('Targeting', 'Who gets what in an environment: enable, disable, percentages, rules.')
+    .addTag('Flags', 'What all environments share: key, type, variants.')
+    .addTag('Cohorts', 'Named sets of units that rules may name.')
+    .addTag('Changes', 'Who changed what, when and why.')
+    .addTag('Projects', 'Each with environments, flags and cohorts of its own.')
+    .addTag('Environments', 'Each serves every flag in its own way.')
+    .addTag('Tokens', 'Keys for SDKs, tokens for people and scripts.')
+    .addTag('SDK', 'What SDKs ask for.')
+    .addTag('Operations', 'Health and metrics.')
+    .addSecurity('management', { type: 'http', scheme: 'bearer', description: 'A management token: fledge_admin_…' })
+    .addSecurity('sdk', { type: 'http', scheme: 'bearer', description: 'An SDK key of one environment: fledge_sdk_…' });
+  return SwaggerModule.createDocument(app, builder.build(), {
+    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
+  });
+}
+
+/** A place to work in: the token survives a reload, every operation can be tried at once, and flags can be searched for. */
+export const SWAGGER_OPTIONS: SwaggerCustomOptions = {
+  jsonDocumentUrl: 'openapi.json',
+  yamlDocumentUrl: 'openapi.yaml',
+  customSiteTitle: 'Fledge',
+  swaggerOptions: {
+    persistAuthorization: true,
+    tryItOutEnabled: true,
+    displayRequestDuration: true,
+    filter: true,
+    docExpansion: 'list',
+    defaultModelsExpandDepth: 0,
+  },
+};

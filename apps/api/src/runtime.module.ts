@@ -1,0 +1,39 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import {
+  ChangeStore,
+  CohortStore,
+  EnvironmentStore,
+  FlagStore,
+  ProjectStore,
+  TargetingStore,
+  TokenStore,
+} from '@fledge/store';
+import { Authenticator } from './auth/authenticator.js';
+import { SnapshotCache } from './delivery/snapshot-cache.js';
+import { StreamHub } from './delivery/stream-hub.js';
+import { Metrics } from './health/metrics.js';
+import type { Runtime } from './runtime.js';
+import { Readiness } from './health/readiness.js';
+
+/** What was made before the application and outlives its requests: stores, caches, metrics. Every module may ask for it. */
+@Module({})
+export class RuntimeModule {
+  static with(runtime: Runtime): DynamicModule {
+    const { stores } = runtime;
+    const providers = [
+      { provide: ProjectStore, useValue: stores.projects },
+      { provide: EnvironmentStore, useValue: stores.environments },
+      { provide: FlagStore, useValue: stores.flags },
+      { provide: TargetingStore, useValue: stores.targetings },
+      { provide: CohortStore, useValue: stores.cohorts },
+      { provide: ChangeStore, useValue: stores.changes },
+      { provide: TokenStore, useValue: stores.tokens },
+      { provide: SnapshotCache, useValue: runtime.snapshots },
+      { provide: StreamHub, useValue: runtime.streams },
+      { provide: Authenticator, useValue: runtime.authenticator },
+      { provide: Readiness, useValue: runtime.readiness },
+      { provide: Metrics, useValue: runtime.metrics },
+    ];
+    return { module: RuntimeModule, global: true, providers, exports: providers.map(({ provide }) => provide) };
+  }
+}

@@ -1,0 +1,132 @@
+import { migrations } from '@fledge/migrations';
+import {
+  ChangeFeed,
+  ChangeStore,
+  CohortStore,
+  createDataSource,
+  EnvironmentStore,
+  FlagStore,
+  cleanUp,
+  probe,
+  ProjectStore,
+  SnapshotStore,
+  TargetingStore,
+  TokenStore,
+} from '@fledge/store';
+import { Authenticator } from './auth/authenticator.js';
+import type { Config } from './config.js';
+import { SnapshotCache } from './delivery/snapshot-cache.js';
+import { StreamHub } from './delivery/stream-hub.js';
+import { Metrics } from './health/metrics.js';
+import { Readiness } from './health/readiness.js';
+import type { Logger } from './log.js';
+
+export type Stores = {
+  readonly projects: ProjectStore;
+  readonly environments: EnvironmentStore;
+  readonly flags: FlagStore;
+  readonly targetings: TargetingStore;
+  readonly cohorts: CohortStore;
+  readonly changes: ChangeStore;
+  readonly tokens: TokenStore;
+};
+
+/** Everything that lives as long as the process: connections, stores, caches and the loops that keep them true. */
+export type Runtime = {
+  readonly stores: Stores;
+  readonly snapshots: SnapshotCache;
+  readonly streams: StreamHub;
+  readonly authenticator: Authenticator;
+  readonly readiness: Readiness;
+  readonly metrics: Metrics;
+  /** Connects, and begins to follow the change log. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+};
+
+export type RuntimeOptions = Pick<Config, 'adminToken' | 'limits' | 'poolSize' | 'streams'> & {
+  readonly url: string;
+  readonly directUrl: string;
+  readonly log: Logger;
+};
+
+/** How often the log is read without being told to: the truth behind the notifications. */
+const POLL_MS = 5_000;
+/** The same while LISTEN cannot be had. */
+const POLL_WITHOUT_LISTEN_MS = 1_000;
+const CLEAN_UP_MS = 3_600_000;
+
+export function createRuntime(options: RuntimeOptions): Runtime {
+  const { log, limits } = options;
+  const dataSource = createDataSource({ url: options.url, poolSize: options.poolSize, migrations });
+  const stores: Stores = {
+    projects: new ProjectStore(dataSource),
+    environments: new EnvironmentStore(dataSource, limits),
+    flags: new FlagStore(dataSource, limits),
+    targetings: new TargetingStore(dataSource, limits),
+    cohorts: new CohortStore(dataSource, limits),
+    changes: new ChangeStore(dataSource),
+    tokens: new TokenStore(dataSource),
+  };
+  const snapshots = new SnapshotCache(new SnapshotStore(dataSource), log);
+  const streams = new StreamHub(snapshots, options.streams, log);
+  const authenticator = new Authenticator(stores.tokens, options.adminToken, log);
+  /** A stream outlives the request that opened it, so its token is looked at again and again. */
+  const endRevoked = async (): Promise<void> => streams.end(await stores.tokens.invalid(streams.tokens()));
+  const poll = (): Promise<void> =>
+    snapshots
+      .poll((id) => streams.isListenedTo(id))
+      .then(endRevoked)
+      .catch((error: unknown) =>
+        log.warn({ err: error }, 'the change log could not be read; what is held stays in force'),
+      );
+  const feed = new ChangeFeed({
+    url: options.directUrl,
+    onHint: (hint) => snapshots.onHint(hint),
+    onTokens: () => {
+      authenticator.forget();
+      void poll();
+    },
+    onConnected: () => void poll(),
+    onTrouble: (message) =>
+      log.warn({ cause: message }, 'not listening for changes; reading the log every second instead'),
+  });
+  const readiness = new Readiness({ database: () => probe(dataSource), listening: () => feed.connected }, log);
+  const metrics = new Metrics();
+  metrics.gauge('fledge_snapshots_held', 'Environments whose snapshot is in memory.', () => snapshots.size);
+  metrics.gauge('fledge_streams_open', 'SDKs that listen for changes.', () => streams.size);
+  metrics.gauge('fledge_listening', '1 while changes are pushed to this replica, 0 while it polls for them.', () =>
+    Number(feed.connected),
+  );
+  const loops: NodeJS.Timeout[] = [];
+
+  return {
+    stores,
+    snapshots,
+    streams,
+    authenticator,
+    readiness,
+    metrics,
+    async start() {
+      await dataSource.initialize();
+      feed.start();
+      let polledAt = 0;
+      loops.push(
+        setInterval(() => {
+          if (Date.now() - polledAt < (feed.connected ? POLL_MS : POLL_WITHOUT_LISTEN_MS)) return;
+          polledAt = Date.now();
+          void poll();
+        }, POLL_WITHOUT_LISTEN_MS),
+        setInterval(() => {
+          cleanUp(dataSource).catch((error: unknown) => log.warn({ err: error }, 'old rows could not be cleaned up'));
+        }, CLEAN_UP_MS),
+      );
+    },
+    async stop() {
+      for (const loop of loops) clearInterval(loop);
+      await feed.stop();
+      await authenticator.stop();
+      if (dataSource.isInitialized) await dataSource.destroy();
+    },
+  };
+}

@@ -1,0 +1,106 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import type { Role, TokenKind } from '@fledge/store';
+import { IsIn, IsISO8601, IsOptional } from 'class-validator';
+import { CommentDto } from '../http/comment.dto.js';
+import { PageQueryDto } from '../http/page.query.js';
+import { IsKey, IsText, IsTexts } from '../http/strings.js';
+
+const KINDS: readonly TokenKind[] = ['management', 'sdk'];
+const ROLES: readonly Role[] = ['admin', 'editor', 'operator', 'viewer'];
+
+export class TokenDto {
+  @ApiProperty({ example: '0b6f2a52-3c1d-4b7e-9a55-5d0f5f5b1c11' })
+  id!: string;
+
+  @ApiProperty({ example: 'checkout app' })
+  name!: string;
+
+  @ApiProperty({ enum: KINDS, example: 'sdk' })
+  kind!: TokenKind;
+
+  @ApiProperty({ enum: ROLES, nullable: true, example: null, description: 'Of management tokens.' })
+  role!: Role | null;
+
+  @ApiProperty({ type: String, nullable: true, example: 'default', description: 'null: every project.' })
+  project!: string | null;
+
+  @ApiProperty({
+    type: [String],
+    nullable: true,
+    example: ['production'],
+    description: 'null: every environment of the project.',
+  })
+  environments!: string[] | null;
+
+  @ApiProperty({ type: [String], nullable: true, example: null, description: 'Of client keys; null: any origin.' })
+  allowedOrigins!: string[] | null;
+
+  @ApiProperty({ example: 'fledge_sdk_4kZp…', description: 'The first characters, to tell tokens apart.' })
+  hint!: string;
+
+  @ApiProperty({ example: '2026-11-23T10:00:00.000Z' })
+  createdAt!: string;
+
+  @ApiProperty({ type: String, nullable: true, example: null })
+  expiresAt!: string | null;
+
+  @ApiProperty({ type: String, nullable: true, example: null, description: 'To the minute.' })
+  lastUsedAt!: string | null;
+
+  @ApiProperty({ type: String, nullable: true, example: null })
+  revokedAt!: string | null;
+}
+
+export class CreatedTokenDto extends TokenDto {
+  @ApiPropertyOptional({
+    example: 'fledge_sdk_4kZp8Qw2Lr6Tn0Vb3Xc5Ym7Ad9Gf1HjKs0aB1cD',
+    description:
+      'The token itself, shown this once. A repeated request with the same Idempotency-Key gets the answer without it.',
+  })
+  token?: string;
+}
+
+export class CreateTokenDto extends CommentDto {
+  @ApiProperty({ example: 'checkout app', maxLength: 200 })
+  @IsText(200)
+  name!: string;
+
+  @ApiProperty({ enum: KINDS, example: 'sdk' })
+  @IsIn(KINDS, { message: `Expected one of ${KINDS.join(', ')}` })
+  kind!: TokenKind;
+
+  @ApiPropertyOptional({ enum: ROLES, description: 'Of management tokens; default viewer.' })
+  @IsOptional()
+  @IsIn(ROLES, { message: `Expected one of ${ROLES.join(', ')}` })
+  role?: Role;
+
+  @ApiPropertyOptional({
+    example: 'default',
+    description: 'Required for SDK keys; without it a management token is for every project.',
+  })
+  @IsOptional()
+  @IsKey()
+  project?: string;
+
+  @ApiPropertyOptional({ example: 'production', description: 'Of SDK keys: the one environment.' })
+  @IsOptional()
+  @IsKey()
+  environment?: string;
+
+  @ApiPropertyOptional({ type: [String], description: 'Of management tokens: only these environments of the project.' })
+  @IsOptional()
+  @IsTexts(100, 100)
+  environments?: string[];
+
+  @ApiPropertyOptional({ example: '2027-01-01T00:00:00Z' })
+  @IsOptional()
+  @IsISO8601({ strict: true }, { message: 'Expected an RFC 3339 date-time' })
+  expiresAt?: string;
+}
+
+export class TokenQueryDto extends PageQueryDto {
+  @ApiPropertyOptional({ enum: KINDS })
+  @IsOptional()
+  @IsIn(KINDS, { message: `Expected one of ${KINDS.join(', ')}` })
+  kind?: TokenKind;
+}

@@ -1,0 +1,81 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, ParseUUIDPipe, Post, Query } from '@nestjs/common';
+import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import {
+  DomainError,
+  TokenStore,
+  type Actor,
+  type CreatedToken,
+  type Grant,
+  type Page,
+  type TokenDocument,
+} from '@fledge/store';
+import { CurrentGrant, ForRole } from '../auth/access.js';
+import { By } from '../auth/actor.js';
+import { IdempotencyHeader, pageOf, Problems, WriteProblems } from '../http/openapi.js';
+import { CommentQueryDto } from '../http/page.query.js';
+import { toNewToken } from './token-request.js';
+import { CreatedTokenDto, CreateTokenDto, TokenDto, TokenQueryDto } from './token.dto.js';
+
+/** An id that is no UUID is the id of nothing. */
+const ID = new ParseUUIDPipe({ exceptionFactory: () => new DomainError('not_found', 'There is no such token.') });
+
+@ApiTags('Tokens')
+@Controller('api/v1/tokens')
+export class TokensController {
+  constructor(private readonly tokens: TokenStore) {}
+
+  @Get()
+  @ForRole('admin')
+  @ApiOperation({ summary: 'List tokens', description: 'Sorted by createdAt or name; never the tokens themselves.' })
+  @ApiOkResponse({ type: pageOf(TokenDto) })
+  @Problems(400, 401, 403, 503)
+  list(@Query() query: TokenQueryDto, @CurrentGrant() grant: Grant): Promise<Page<TokenDocument>> {
+    return this.tokens.list(query, grant.project?.id);
+  }
+
+  @Post()
+  @ForRole('admin')
+  @IdempotencyHeader()
+  @ApiOperation({
+    summary: 'Make a token',
+    description:
+      'An SDK key for one environment, or a management token with a role. The token is in this answer and nowhere else.',
+  })
+  @ApiCreatedResponse({ type: CreatedTokenDto })
+  @WriteProblems()
+  create(@By() by: Actor, @CurrentGrant() grant: Grant, @Body() body: CreateTokenDto): Promise<CreatedToken> {
+    return this.tokens.create(by, toNewToken(body, grant, Date.now()));
+  }
+
+  @Get(':id')
+  @ForRole('admin')
+  @ApiOperation({ summary: 'Show a token' })
+  @ApiOkResponse({ type: TokenDto })
+  @Problems(400, 401, 403, 404, 503)
+  async get(@Param('id', ID) id: string, @CurrentGrant() grant: Grant): Promise<TokenDocument> {
+    return withinScope(await this.tokens.get(id), grant);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @ForRole('admin')
+  @IdempotencyHeader()
+  @ApiOperation({ summary: 'Revoke a token', description: 'On every replica within seconds, and for good.' })
+  @ApiNoContentResponse({ description: 'It is revoked.' })
+  @WriteProblems()
+  async revoke(
+    @By() by: Actor,
+    @Param('id', ID) id: string,
+    @CurrentGrant() grant: Grant,
+    @Query() _query: CommentQueryDto,
+  ): Promise<void> {
+    withinScope(await this.tokens.get(id), grant);
+    await this.tokens.revoke(by, id);
+  }
+}
+
+/** What lies beyond the caller's project does not exist for the caller. */
+function withinScope(token: TokenDocument, grant: Grant): TokenDocument {
+  if (grant.project === null || token.project === grant.project.key) return token;
+  throw new DomainError('not_found', 'There is no such token.');
+}

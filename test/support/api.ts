@@ -1,0 +1,96 @@
+import { createApp, createLogger, createRuntime, readConfig, type Runtime } from '@fledge/api';
+import { SERVICE } from '@fledge/store';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import supertest from 'supertest';
+import { createDatabase, type TestDatabase } from './database.js';
+
+export const ADMIN_TOKEN = 'an-admin-token-that-only-tests-know-0123456789';
+
+/** The real application on a real PostgreSQL, listening on a port of its own. */
+export interface TestApi {
+  readonly url: string;
+  readonly runtime: Runtime;
+  readonly app: NestFastifyApplication;
+  readonly databaseUrl: string;
+  /** Requests as an administrator; `path` is below /api/v1 unless it begins with another top. */
+  readonly admin: Client;
+  /** Requests with any token, or none. */
+  as(token: string | undefined): Client;
+  /** A new SDK key of an environment of project `default`. */
+  sdkKey(environment?: string): Promise<string>;
+  stop(): Promise<void>;
+}
+
+export interface Client {
+  get(path: string): supertest.Test;
+  post(path: string, body?: unknown): supertest.Test;
+  put(path: string, body?: unknown): supertest.Test;
+  patch(path: string, body?: unknown): supertest.Test;
+  delete(path: string): supertest.Test;
+}
+
+/** What the settings of a test may differ in: variables as `readConfig` reads them. */
+export type Settings = Readonly<Record<string, string>>;
+
+/** Starts it with project `default` and environments `development` and `production`. `database`: one that another replica uses already. */
+export async function startApi(settings: Settings = {}, database?: TestDatabase): Promise<TestApi> {
+  const own = database ?? (await createDatabase());
+  const config = readConfig({
+    DATABASE_URL: own.url,
+    FLEDGE_ADMIN_TOKEN: ADMIN_TOKEN,
+    LOG_LEVEL: 'silent',
+    ...settings,
+  });
+  const log = createLogger(config, false);
+  const runtime = createRuntime({ ...config, url: own.url, directUrl: own.url, log });
+  await runtime.start();
+  if (database === undefined) {
+    await runtime.stores.projects.create(SERVICE, { key: 'default', name: 'Default' }, ['development', 'production']);
+  }
+  const app = await createApp(runtime, log);
+  await app.listen(0, '127.0.0.1');
+  const url = await app.getUrl();
+  const as = (token: string | undefined): Client => client(url, token);
+  const admin = as(ADMIN_TOKEN);
+  return {
+    url,
+    runtime,
+    app,
+    databaseUrl: own.url,
+    admin,
+    as,
+    async sdkKey(environment = 'production') {
+      const answer = await admin
+        .post('/tokens', { name: 'test', kind: 'sdk', project: 'default', environment })
+        .expect(201);
+      return (answer.body as { token: string }).token;
+    },
+    async stop() {
+      runtime.streams.drain();
+      await app.close();
+      await runtime.stop();
+      if (database === undefined) await own.drop();
+    },
+  };
+}
+
+function client(url: string, token: string | undefined): Client {
+  const agent = supertest(url);
+  const full = (path: string): string =>
+    /^\/(api|sdk|ofrep|health|metrics|docs|openapi)/.test(path) ? path : `/api/v1${path}`;
+  const authorized = (request: supertest.Test): supertest.Test =>
+    token === undefined ? request : request.set('authorization', `Bearer ${token}`);
+  const sending = (request: supertest.Test, body: unknown): supertest.Test =>
+    body === undefined ? authorized(request) : authorized(request).send(body as object);
+  return {
+    get: (path) => authorized(agent.get(full(path))),
+    post: (path, body) => sending(agent.post(full(path)), body),
+    put: (path, body) => sending(agent.put(full(path)), body),
+    patch: (path, body) => sending(agent.patch(full(path)), body),
+    delete: (path) => authorized(agent.delete(full(path))),
+  };
+}
+
+/** The path of a flag's targeting in production. */
+export const targetingPath = (flag: string, environment = 'production'): string =>
+  `/projects/default/environments/${environment}/flags/${flag}`;
