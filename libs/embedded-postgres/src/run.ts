@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { dirname } from 'node:path';
 
 /** A program to start, with the identity it starts under where that is not ours. */
@@ -27,11 +27,18 @@ export function run(command: Command, inherited?: number): Promise<Ended> {
     const collect = (chunk: Buffer): void => {
       output = (output + chunk.toString('utf8')).slice(-OUTPUT_LIMIT);
     };
-    const child = spawn(command.file, command.args, {
-      ...identityOf(command),
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe', ...(inherited === undefined ? [] : [inherited])],
-    });
+    let child: ChildProcess;
+    try {
+      child = spawn(command.file, command.args, {
+        ...identityOf(command),
+        detached: true,
+        stdio: ['ignore', 'pipe', 'pipe', ...(inherited === undefined ? [] : [inherited])],
+      });
+    } catch (error) {
+      // Some refusals (another user without the right to it) are thrown, not emitted.
+      resolve({ code: null, signal: null, output, error: error instanceof Error ? error : new Error(String(error)) });
+      return;
+    }
     child.stdout?.on('data', collect);
     child.stderr?.on('data', collect);
     child.once('error', (error) => resolve({ code: null, signal: null, output, error }));
