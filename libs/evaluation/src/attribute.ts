@@ -1,17 +1,23 @@
 import { own } from './json.js';
 import type { JsonRecord } from './json.js';
 
-/** Reads one attribute of a context at a time; undefined when it is absent. */
-export type Read = (source: { readonly context: JsonRecord; readonly now: number }) => unknown;
+/** The name of an attribute, taken apart once. */
+export type Attribute = { readonly name: string; readonly path: readonly string[] | undefined };
 
-/** Reads the attribute of that name: literally first, then as a dotted path into objects; `$now` is the source's time. */
-export function attribute(name: string): Read {
-  const literal: Read = ({ context }) => (Object.hasOwn(context, name) ? context[name] : undefined);
-  const path = name.split('.');
-  if (name !== '$now' && path.length === 1) return literal;
-  return (source) => {
-    const value = literal(source);
-    if (value !== undefined) return value;
-    return name === '$now' ? source.now : path.reduce<unknown>(own, source.context);
-  };
+/** What is bucketed when nothing else is named. */
+export const TARGETING_KEY: Attribute = { name: 'targetingKey', path: undefined };
+
+/** Takes the name of an attribute apart. */
+export function attribute(name: string): Attribute {
+  return name === TARGETING_KEY.name ? TARGETING_KEY : { name, path: name.includes('.') ? name.split('.') : undefined };
+}
+
+/**
+ * The attribute's value, undefined when it is absent: the name taken literally first, then as a dotted path into
+ * objects. `$now` is `now` unless the context brings one.
+ */
+export function read({ name, path }: Attribute, context: JsonRecord, now: number): unknown {
+  const value = Object.hasOwn(context, name) ? context[name] : undefined;
+  if (value !== undefined) return value;
+  return name === '$now' ? now : path?.reduce<unknown>(own, context);
 }

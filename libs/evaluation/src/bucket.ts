@@ -1,4 +1,4 @@
-import { attribute } from './attribute.js';
+import { attribute, read } from './attribute.js';
 import type { Context } from './context.js';
 import { fmix32, murmur3 } from './murmur3.js';
 
@@ -30,5 +30,5 @@ export function group(unitBucket: number): number {
 
 /** The unit that a gate or split would bucket: the value of `bucketBy` in the context as text; undefined when missing. */
 export function unitOf(context: Context, bucketBy = 'targetingKey', now = 0): string | undefined {
-  return unitText(attribute(bucketBy)({ context, now }));
+  return unitText(read(attribute(bucketBy), context, now));
 }

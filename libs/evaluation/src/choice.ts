@@ -2,14 +2,18 @@ import type { JsonValue } from './context.js';
 import type { Evaluation, EvaluationMetadata, Reason } from './evaluation.js';
 import { isRecord, isScalar, own, ownOr } from './json.js';
 
-/** Something a flag can answer: made once when the flag is compiled, with the answer remembered for one version. */
+/** Something a flag can answer: made once when the flag is compiled. */
 export type Choice = {
   readonly variant: string | undefined;
   readonly value: JsonValue | undefined;
+  /** The value's type; undefined without a variant. */
+  readonly type: string | undefined;
   readonly reason: Reason;
   readonly metadata: EvaluationMetadata;
   /** Why the answer is PARSE_ERROR after all, such as a variant that the flag lacks. */
   readonly broken: string | undefined;
+  /** The snapshot's version that the answer below names; null before there is one. */
+  version: number | undefined | null;
   answer: Evaluation | undefined;
 };
 
@@ -27,20 +31,29 @@ function isOfType(value: unknown, type: unknown): value is JsonValue {
   return value !== undefined && value !== null && typeof value === type;
 }
 
+function chosen(
+  variant: string | undefined,
+  value: JsonValue | undefined,
+  reason: Reason,
+  metadata: EvaluationMetadata,
+  broken: string | undefined,
+): Choice {
+  const type = value === undefined ? undefined : typeof value;
+  return { variant, value, type, reason, metadata, broken, version: null, answer: undefined };
+}
+
+/** The choice of a document that cannot be understood. */
+export function brokenChoice(message: string): Choice {
+  return chosen(undefined, undefined, 'ERROR', {}, message);
+}
+
 /** The choice of a variant of the flag, or of none (null: the caller's default). */
 export function choice(flag: unknown, variant: string | null, reason: Reason, extra?: EvaluationMetadata): Choice {
   const metadata = metadataOf(flag);
-  const value = variant === null ? undefined : own(own(flag, 'variants'), variant);
-  const fits = isOfType(value, own(flag, 'type'));
-  let broken: string | undefined;
-  if (variant !== null && !fits) broken = `the flag has no variant "${variant}" of its type`;
-  if (metadata === undefined) broken = 'expected "metadata" to hold texts, numbers, true and false';
-  return {
-    variant: variant ?? undefined,
-    value: fits ? value : undefined,
-    reason,
-    metadata: { ...metadata, ...extra },
-    broken,
-    answer: undefined,
-  };
+  if (metadata === undefined) return brokenChoice('expected "metadata" to hold texts, numbers, true and false');
+  const all = { ...metadata, ...extra };
+  if (variant === null) return chosen(undefined, undefined, reason, all, undefined);
+  const value = own(own(flag, 'variants'), variant);
+  if (isOfType(value, own(flag, 'type'))) return chosen(variant, value, reason, all, undefined);
+  return brokenChoice(`the flag has no variant "${variant}" of its type`);
 }

@@ -1,4 +1,4 @@
-import { attribute } from './attribute.js';
+import { attribute, read } from './attribute.js';
 import { isRecord, isScalar, own } from './json.js';
 import { matcher } from './operators.js';
 import type { Match } from './operators.js';
@@ -17,8 +17,8 @@ function anyElement(actual: readonly unknown[], match: Match): Truth {
 }
 
 function negated(test: Test): Test {
-  return (run) => {
-    const truth = test(run);
+  return (context, run) => {
+    const truth = test(context, run);
     return truth === undefined ? undefined : !truth;
   };
 }
@@ -26,10 +26,10 @@ function negated(test: Test): Test {
 function cohortTest(cohorts: unknown): Test {
   if (!Array.isArray(cohorts) || !cohorts.every((key) => typeof key === 'string'))
     return breaks('expected "cohorts" of a condition to be a list of keys');
-  return (run) => {
+  return (context, run) => {
     let truth: Truth = false;
     for (const key of cohorts) {
-      const one = run.inCohort(key);
+      const one = run.inCohort(key, context);
       if (one === true || run.broken !== undefined) return one;
       if (one === undefined) truth = undefined;
     }
@@ -48,15 +48,19 @@ function attributeTest(condition: unknown): Test {
   const values = own(condition, 'values');
   const ignoreCase = own(condition, 'ignoreCase');
   if (typeof name !== 'string') return breaks('expected "attribute" of a condition to be text');
-  const read = attribute(name);
-  if (compile === undefined) return (run) => (read(run) ?? null) !== null;
+  const subject = attribute(name);
+  if (compile === undefined) return (context, run) => (read(subject, context, run.now) ?? null) !== null;
   if (!Array.isArray(values)) return breaks('expected "values" of a condition to be a list');
   if (!isOptionalFlag(ignoreCase)) return breaks('expected "ignoreCase" of a condition to be true or false');
-  if (values.length === 0) return (run) => (isScalar(read(run)) || Array.isArray(read(run)) ? false : undefined);
+  if (values.length === 0)
+    return (context, run) => {
+      const actual = read(subject, context, run.now);
+      return isScalar(actual) || Array.isArray(actual) ? false : undefined;
+    };
   const match = compile(values, ignoreCase === true);
-  return (run) => {
-    const actual = read(run);
-    return Array.isArray(actual) ? anyElement(actual, match) : match(actual);
+  return (context, run) => {
+    const actual = read(subject, context, run.now);
+    return typeof actual === 'object' && Array.isArray(actual) ? anyElement(actual, match) : match(actual);
   };
 }
 

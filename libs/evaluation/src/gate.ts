@@ -1,41 +1,53 @@
-import { attribute } from './attribute.js';
+import { TARGETING_KEY, attribute, read } from './attribute.js';
+import type { Attribute } from './attribute.js';
 import { threshold, unitText } from './bucket.js';
 import { isRecord, own, ownOr } from './json.js';
+import type { JsonRecord } from './json.js';
 import { fmix32, murmur3 } from './murmur3.js';
-import { breaks, never, unitHash } from './run.js';
-import type { Run, Test } from './run.js';
+import { unitHash } from './run.js';
+import type { Run, Truth } from './run.js';
 
-/** The bucket of a run's unit, or undefined, noted in the run, when it has none. */
-export type Draw = (run: Run) => number | undefined;
+/** What gates and splits have in common: the attribute that is bucketed, and the hash of the salt. */
+export type Draw = { readonly bucketBy: Attribute; readonly saltHash: number };
 
-/** Compiles what gates and splits have in common; a text says what is wrong, undefined that the kind is not known. */
-export function compileDraw(document: unknown, defaultSalt: unknown): Draw | string | undefined {
-  if (ownOr(document, 'bucketing', 1) !== 1) return undefined;
-  const bucketBy = ownOr(document, 'bucketBy', 'targetingKey');
-  const salt = ownOr(document, 'salt', defaultSalt);
-  if (typeof bucketBy !== 'string' || typeof salt !== 'string') return 'expected "bucketBy" and "salt" to be text';
-  const read = attribute(bucketBy);
-  const saltHash = murmur3(salt);
-  return (run) => {
-    const unit = unitText(read(run));
-    if (unit !== undefined) return fmix32(unitHash(run, unit) ^ saltHash) >>> 0;
-    run.unitMissing ??= bucketBy;
-    return undefined;
-  };
+/** A draw that lets in the buckets below the limit. */
+export type Gate = Draw & { readonly limit: number };
+
+/** The bucket of the context's unit, signed, so that the engine need not box it; undefined, and noted in the run, when it has none. */
+export function bucketOf({ bucketBy, saltHash }: Draw, context: JsonRecord, run: Run): number | undefined {
+  const unit = unitText(read(bucketBy, context, run.now));
+  if (unit !== undefined) return fmix32(unitHash(run, unit) ^ saltHash);
+  run.unitMissing ??= bucketBy.name;
+  return undefined;
 }
 
-/** Compiles a gate: true lets in, false keeps out, unknown when the context has no unit. */
-export function compileGate(gate: unknown, defaultSalt: unknown): Test {
-  if (!isRecord(gate)) return breaks('expected a gate to be an object');
+/** True lets in, false keeps out; unknown when the context has no unit. */
+export function admits(gate: Gate, context: JsonRecord, run: Run): Truth {
+  const bucket = bucketOf(gate, context, run);
+  return bucket === undefined ? undefined : bucket >>> 0 < gate.limit;
+}
+
+/** The gate of a draw at a percentage. */
+export function gateOf({ bucketBy, saltHash }: Draw, percentage: number): Gate {
+  return { bucketBy, saltHash, limit: threshold(percentage) };
+}
+
+/** Compiles a draw; a text says what is wrong, undefined that the kind is not known. */
+export function compileDraw(document: unknown, defaultSalt: unknown): Draw | string | undefined {
+  if (ownOr(document, 'bucketing', 1) !== 1) return undefined;
+  const bucketBy = ownOr(document, 'bucketBy', TARGETING_KEY.name);
+  const salt = ownOr(document, 'salt', defaultSalt);
+  if (typeof bucketBy !== 'string' || typeof salt !== 'string') return 'expected "bucketBy" and "salt" to be text';
+  return { bucketBy: attribute(bucketBy), saltHash: murmur3(salt) | 0 };
+}
+
+/** Compiles a gate; a text says what is wrong, undefined that the kind is not known. */
+export function compileGate(gate: unknown, defaultSalt: unknown): Gate | string | undefined {
+  if (!isRecord(gate)) return 'expected a gate to be an object';
   const draw = compileDraw(gate, defaultSalt);
-  if (draw === undefined) return never;
-  if (typeof draw === 'string') return breaks(draw);
+  if (typeof draw !== 'object') return draw;
   const percentage = own(gate, 'percentage');
   if (typeof percentage !== 'number' || !(percentage >= 0 && percentage <= 100))
-    return breaks('expected "percentage" of a gate to be from 0 to 100');
-  const limit = threshold(percentage);
-  return (run) => {
-    const bucket = draw(run);
-    return bucket === undefined ? undefined : bucket < limit;
-  };
+    return 'expected "percentage" of a gate to be from 0 to 100';
+  return gateOf(draw, percentage);
 }

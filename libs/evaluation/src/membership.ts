@@ -1,16 +1,22 @@
-import { attribute } from './attribute.js';
+import { attribute, read } from './attribute.js';
 import { unitText } from './bucket.js';
 import { compileConditions } from './condition.js';
-import { compileGate } from './gate.js';
+import { admits, compileGate } from './gate.js';
 import { isRecord, own, ownOr } from './json.js';
-import { all, breaks } from './run.js';
+import { all, breaks, never } from './run.js';
 import type { Test, Truth } from './run.js';
 
 function compileCohortRule(rule: unknown, salt: unknown): readonly Test[] {
   if (!isRecord(rule)) return [breaks('expected a rule of a cohort to be an object')];
   const conditions = compileConditions(own(rule, 'conditions'));
   const gate = own(rule, 'gate');
-  return gate === undefined ? conditions : [...conditions, compileGate(gate, salt)];
+  if (gate === undefined) return conditions;
+  const compiled = compileGate(gate, salt);
+  if (compiled === undefined) return [...conditions, never];
+  return [
+    ...conditions,
+    typeof compiled === 'string' ? breaks(compiled) : (context, run) => admits(compiled, context, run),
+  ];
 }
 
 function compileList(list: unknown, name: string, decision: boolean): (unit: string | undefined) => Truth | string {
@@ -25,7 +31,7 @@ export function compileCohort(cohort: unknown): Test {
   const key = own(cohort, 'key');
   const name = ownOr(cohort, 'attribute', 'targetingKey');
   if (typeof key !== 'string' || typeof name !== 'string') return breaks('expected "attribute" of a cohort to be text');
-  const read = attribute(name);
+  const subject = attribute(name);
   const lists = [
     compileList(own(cohort, 'excluded'), 'excluded', false),
     compileList(own(cohort, 'included'), 'included', true),
@@ -34,8 +40,8 @@ export function compileCohort(cohort: unknown): Test {
   const compiled = Array.isArray(rules)
     ? rules.map((rule) => compileCohortRule(rule, `cohort:${key}`))
     : [[breaks('expected "rules" of a cohort to be a list')]];
-  return (run) => {
-    const unit = unitText(read(run));
+  return (context, run) => {
+    const unit = unitText(read(subject, context, run.now));
     for (const list of lists) {
       const decided = list(unit);
       if (typeof decided === 'string') run.broken ??= decided;
@@ -43,7 +49,7 @@ export function compileCohort(cohort: unknown): Test {
     }
     let truth: Truth = false;
     for (const tests of compiled) {
-      const one = all(tests, run);
+      const one = all(tests, context, run);
       if (one === true || run.broken !== undefined) return one;
       if (one === undefined) truth = undefined;
     }

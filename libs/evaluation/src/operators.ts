@@ -64,23 +64,20 @@ const isIn: Compile = (values, ignoreCase) => {
   const exact = new Set<unknown>();
   const folded = new Set<string>();
   const numbers = new Set<unknown>();
-  for (const value of values) {
-    if (typeof value === 'string') {
-      if (ignoreCase) folded.add(fold(value));
-      exact.add(value).add(jsonNumber(value));
-      if (value === 'true' || value === 'false') exact.add(value === 'true');
-    } else if (isScalar(value)) {
-      exact.add(value);
-      if (typeof value === 'number') numbers.add(value);
-      else exact.add(String(value));
-    }
+  for (const value of values.filter(isScalar)) {
+    exact.add(value);
+    if (typeof value === 'boolean') exact.add(String(value));
+    if (typeof value === 'number') numbers.add(value);
+    if (typeof value !== 'string') continue;
+    if (ignoreCase) folded.add(fold(value));
+    exact.add(finite(value) ?? value);
+    if (value === 'true' || value === 'false') exact.add(value === 'true');
   }
   const otherwise = values.every(isScalar) ? false : undefined;
   return (element) => {
-    if (!isScalar(element)) return undefined;
     if (exact.has(element)) return true;
-    if (typeof element !== 'string') return otherwise;
-    if (ignoreCase && folded.has(fold(element))) return true;
+    if (typeof element !== 'string') return isScalar(element) ? otherwise : undefined;
+    if (folded.size > 0 && folded.has(fold(element))) return true;
     return numbers.size > 0 && numbers.has(jsonNumber(element)) ? true : otherwise;
   };
 };

@@ -1,75 +1,100 @@
-import { threshold } from './bucket.js';
-import { choice } from './choice.js';
+import { brokenChoice, choice } from './choice.js';
+import type { Choice } from './choice.js';
 import { compileConditions } from './condition.js';
 import type { EvaluationMetadata } from './evaluation.js';
-import { compileDraw, compileGate } from './gate.js';
+import { admits, bucketOf, compileDraw, compileGate, gateOf } from './gate.js';
+import type { Gate } from './gate.js';
 import { isRecord, own } from './json.js';
-import { breaks, never } from './run.js';
+import type { JsonRecord } from './json.js';
+import { all, never } from './run.js';
 import type { Run, Test } from './run.js';
-import { compileServe } from './serve.js';
-import type { Pick } from './serve.js';
+import { compileServe, serve, servingOf } from './serve.js';
+import type { Serving } from './serve.js';
 
-/** A rule applies when all tests are true and its pick decides. */
-export type CompiledRule = { readonly tests: readonly Test[]; readonly pick: Pick };
+/** What a rule does with a unit that meets its conditions. */
+type Outcome = {
+  readonly gate: Gate | undefined;
+  readonly otherwise: Choice | undefined;
+  readonly serving: Serving;
+};
 
-type Arm = 'canary' | 'baseline' | undefined;
+/** The mark of a rollout: its arms do the same and differ in their metadata. */
+type Mark = { readonly gate: Gate; readonly canary: Outcome; readonly baseline: Outcome };
 
-/**
- * Compiles a pick that knows its arm: `make` is asked once for each, as the metadata differ. The mark of a rollout is
- * otherwise ignored, so one that is not understood measures nothing and breaks nothing.
- */
-export function compileMeasured(
+/** A compiled rule, or a fallthrough, which is a rule without conditions. */
+export type CompiledRule = Outcome & { readonly tests: readonly Test[]; readonly mark: Mark | undefined };
+
+const NO_TESTS: readonly Test[] = [];
+
+// Every object of a kind is made in one place with all its properties, so that they share one shape in the engine.
+function outcomeOf(serving: Serving, gate?: Gate, otherwise?: Choice): Outcome {
+  return { gate, otherwise, serving };
+}
+
+function ruleOf(tests: readonly Test[], { gate, otherwise, serving }: Outcome, mark: Mark | undefined): CompiledRule {
+  return { gate, otherwise, serving, tests, mark };
+}
+
+/** A rule without conditions that always decides on the one choice. */
+export function always(only: Choice): CompiledRule {
+  return ruleOf(NO_TESTS, outcomeOf(servingOf(only)), undefined);
+}
+
+function ofArm(rule: CompiledRule, { gate, canary, baseline }: Mark, context: JsonRecord, run: Run): Outcome {
+  const missing = run.unitMissing;
+  const bucket = bucketOf(gate, context, run);
+  // A mark passes nobody over: who has no unit is in no arm.
+  run.unitMissing = missing;
+  if (bucket === undefined) return rule;
+  return bucket >>> 0 < gate.limit ? canary : baseline;
+}
+
+/** The rule's choice; undefined when it does not apply, or when something broken was met, which the run then holds. */
+export function apply(rule: CompiledRule, context: JsonRecord, run: Run): Choice | undefined {
+  if (rule.tests.length > 0 && all(rule.tests, context, run) !== true) return undefined;
+  const { gate, otherwise, serving } = rule.mark === undefined ? rule : ofArm(rule, rule.mark, context, run);
+  const admitted = gate === undefined || admits(gate, context, run);
+  if (admitted === true) return serve(serving, context, run);
+  return admitted === false ? otherwise : undefined;
+}
+
+function compileMark(
   measure: unknown,
   gate: unknown,
   salt: unknown,
-  make: (extra: EvaluationMetadata) => Pick,
-): Pick {
+  make: (extra: EvaluationMetadata) => Outcome,
+): Mark | undefined {
   const rollout = own(measure, 'rollout');
   const epoch = own(measure, 'epoch');
   const percentage = own(measure, 'percentage');
   const draw = compileDraw({ bucketBy: own(gate, 'bucketBy'), salt: own(gate, 'salt') }, salt);
-  if (typeof rollout !== 'string' || typeof epoch !== 'number' || typeof percentage !== 'number') return make({});
-  if (typeof draw !== 'function') return make({});
-  const limit = threshold(percentage);
-  const armOf = (run: Run): Arm => {
-    const missing = run.unitMissing;
-    const bucket = draw(run);
-    // Whoever is in no arm was not passed over by any gate.
-    run.unitMissing = missing;
-    if (bucket === undefined) return undefined;
-    return bucket < limit ? 'canary' : 'baseline';
-  };
-  const canary = make({ rollout, epoch, arm: 'canary' });
-  const baseline = make({ rollout, epoch, arm: 'baseline' });
-  const unmeasured = make({});
-  return (run) => {
-    const arm = armOf(run);
-    if (arm === undefined) return unmeasured(run);
-    return arm === 'canary' ? canary(run) : baseline(run);
+  if (typeof rollout !== 'string' || typeof epoch !== 'number' || typeof percentage !== 'number') return undefined;
+  if (typeof draw !== 'object') return undefined;
+  return {
+    gate: gateOf(draw, percentage),
+    canary: make({ rollout, epoch, arm: 'canary' }),
+    baseline: make({ rollout, epoch, arm: 'baseline' }),
   };
 }
 
-function compilePick(flag: unknown, rule: unknown, extra: EvaluationMetadata): Pick | undefined {
+function compileOutcome(flag: unknown, rule: unknown, extra: EvaluationMetadata): Outcome | undefined {
   const id = own(rule, 'id');
-  if (typeof id !== 'string') return breaks('expected "id" of a rule to be text');
   const salt = own(flag, 'key');
   const gate = own(rule, 'gate');
   const otherwise = own(gate, 'otherwise');
-  const metadata = { ruleId: id, ...extra };
-  const serve = compileServe(own(rule, 'serve'), salt, (variant, bySplit) =>
-    choice(flag, variant, bySplit || otherwise !== undefined ? 'SPLIT' : 'TARGETING_MATCH', metadata),
+  const choose = (variant: string, bySplit: boolean): Choice =>
+    typeof id === 'string'
+      ? choice(flag, variant, bySplit ? 'SPLIT' : 'TARGETING_MATCH', { ruleId: id, ...extra })
+      : brokenChoice('expected "id" of a rule to be text');
+  const serving = compileServe(own(rule, 'serve'), salt, (variant, bySplit) =>
+    choose(variant, bySplit || otherwise !== undefined),
   );
-  if (serve === undefined) return undefined;
-  const inside = typeof serve === 'string' ? breaks(serve) : serve;
-  if (gate === undefined) return inside;
-  if (otherwise !== undefined && typeof otherwise !== 'string') return breaks('expected "otherwise" to be text');
-  const test = compileGate(gate, salt);
-  const outside = otherwise === undefined ? undefined : choice(flag, otherwise, 'SPLIT', metadata);
-  return (run) => {
-    const admitted = test(run);
-    if (admitted === undefined) return undefined;
-    return admitted ? inside(run) : outside;
-  };
+  if (serving === undefined || gate === undefined) return serving && outcomeOf(serving);
+  const compiled = compileGate(gate, salt);
+  if (typeof compiled === 'string') return outcomeOf(servingOf(brokenChoice(compiled)));
+  if (otherwise === undefined) return compiled && outcomeOf(serving, compiled);
+  if (typeof otherwise === 'string') return compiled && outcomeOf(serving, compiled, choose(otherwise, true));
+  return outcomeOf(servingOf(brokenChoice('expected "otherwise" of a gate to be text')));
 }
 
 /** Compiles a rule; undefined for one that is not enabled. */
@@ -77,12 +102,24 @@ export function compileRule(flag: unknown, rule: unknown): CompiledRule | undefi
   const enabled = own(rule, 'enabled');
   if (enabled === false) return undefined;
   if (!isRecord(rule) || (enabled !== undefined && enabled !== true))
-    return { tests: [breaks('expected a rule to be an object and "enabled" to be true or false')], pick: never };
-  const conditions = compileConditions(own(rule, 'conditions'));
-  const plain = compilePick(flag, rule, {});
-  const measure = own(rule, 'measure');
-  if (plain === undefined) return { tests: [...conditions, never], pick: never };
-  if (measure === undefined) return { tests: conditions, pick: plain };
-  const make = (extra: EvaluationMetadata): Pick => compilePick(flag, rule, extra) ?? plain;
-  return { tests: conditions, pick: compileMeasured(measure, own(rule, 'gate'), own(flag, 'key'), make) };
+    return always(brokenChoice('expected a rule to be an object and "enabled" to be true or false'));
+  const tests = compileConditions(own(rule, 'conditions'));
+  const outcome = compileOutcome(flag, rule, {});
+  // Of a kind that is not known: the rule does not apply, whatever its gate would say.
+  if (outcome === undefined) return ruleOf([...tests, never], outcomeOf(servingOf(undefined)), undefined);
+  const make = (extra: EvaluationMetadata): Outcome => compileOutcome(flag, rule, extra) ?? outcome;
+  return ruleOf(tests, outcome, compileMark(own(rule, 'measure'), own(rule, 'gate'), own(flag, 'key'), make));
+}
+
+/** Compiles what a flag serves when no rule applies; undefined from `apply` then means the caller's default. */
+export function compileFallthrough(flag: unknown, reason: 'STATIC' | 'DEFAULT'): CompiledRule {
+  const document = own(flag, 'fallthrough');
+  if (document === null) return ruleOf(NO_TESTS, outcomeOf(servingOf(undefined)), undefined);
+  const make = (extra: EvaluationMetadata): Outcome => {
+    const serving = compileServe(document, own(flag, 'key'), (variant, bySplit) =>
+      choice(flag, variant, bySplit ? 'SPLIT' : reason, extra),
+    );
+    return outcomeOf(serving ?? servingOf(brokenChoice('expected "fallthrough" to be of a known kind')));
+  };
+  return ruleOf(NO_TESTS, make({}), compileMark(own(flag, 'measure'), undefined, own(flag, 'key'), make));
 }

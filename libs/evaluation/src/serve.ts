@@ -1,18 +1,39 @@
+import { brokenChoice } from './choice.js';
 import type { Choice } from './choice.js';
-import { compileDraw } from './gate.js';
+import { bucketOf, compileDraw } from './gate.js';
+import type { Draw } from './gate.js';
 import { isRecord, own } from './json.js';
+import type { JsonRecord } from './json.js';
 import { murmur3 } from './murmur3.js';
 import type { Run } from './run.js';
 import { winner } from './split.js';
 import type { Share } from './split.js';
 
-/** Makes a choice for the context of a run; undefined when it decides nothing. */
-export type Pick = (run: Run) => Choice | undefined;
-
-/** The choice of a variant, by a split or not. */
-export type Choose = (variant: string, bySplit: boolean) => Choice;
+/** What a rule or a fallthrough serves: one choice, or, when there is a draw, one of the shares. */
+export type Serving = {
+  readonly only: Choice | undefined;
+  readonly draw: Draw | undefined;
+  readonly shares: readonly ChosenShare[];
+};
 
 type ChosenShare = Share & { readonly choice: Choice };
+
+/** Makes the choice of a variant, by a split or not. */
+export type Choose = (variant: string, bySplit: boolean) => Choice;
+
+const NO_SHARES: readonly ChosenShare[] = [];
+
+/** A serving of one choice, or of none. */
+export function servingOf(only: Choice | undefined): Serving {
+  return { only, draw: undefined, shares: NO_SHARES };
+}
+
+/** The choice for the context of a run; undefined when a split decides nothing. */
+export function serve({ only, draw, shares }: Serving, context: JsonRecord, run: Run): Choice | undefined {
+  if (draw === undefined) return only;
+  const bucket = bucketOf(draw, context, run);
+  return bucket === undefined ? undefined : shares[winner(bucket, shares)]?.choice;
+}
 
 function compileShares(split: unknown, choose: Choose): readonly ChosenShare[] | string {
   if (!Array.isArray(split)) return 'expected "split" to be a list';
@@ -30,26 +51,20 @@ function compileShares(split: unknown, choose: Choose): readonly ChosenShare[] |
   return [...weights]
     .filter(([, weight]) => weight > 0)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([variant, weight]) => ({ weight, hash: murmur3(variant), choice: choose(variant, true) }));
+    .map(([variant, weight]) => ({ weight, hash: murmur3(variant) | 0, choice: choose(variant, true) }));
 }
 
-/** Compiles what a rule or a fallthrough serves; a text says what is wrong, undefined that the kind is not known. */
-export function compileServe(serve: unknown, defaultSalt: unknown, choose: Choose): Pick | string | undefined {
-  if (!isRecord(serve)) return 'expected "serve" or "fallthrough" to be an object';
-  const variant = own(serve, 'variant');
-  const split = own(serve, 'split');
-  if (variant === undefined && split === undefined) return undefined;
-  if (variant !== undefined) {
-    if (typeof variant !== 'string') return 'expected "variant" to be text';
-    const only = choose(variant, false);
-    return () => only;
-  }
-  const draw = compileDraw(serve, defaultSalt);
-  if (typeof draw !== 'function') return draw;
+/** Compiles what is served; undefined when the kind is not known. A broken one is a choice that says so. */
+export function compileServe(document: unknown, defaultSalt: unknown, choose: Choose): Serving | undefined {
+  const broken = (message: string): Serving => servingOf(brokenChoice(message));
+  if (!isRecord(document)) return broken('expected "serve" or "fallthrough" to be an object');
+  const variant = own(document, 'variant');
+  if (typeof variant === 'string') return servingOf(choose(variant, false));
+  if (variant !== undefined) return broken('expected "variant" to be text');
+  const split = own(document, 'split');
+  if (split === undefined) return undefined;
+  const draw = compileDraw(document, defaultSalt);
+  if (typeof draw !== 'object') return draw === undefined ? undefined : broken(draw);
   const shares = compileShares(split, choose);
-  if (typeof shares === 'string') return shares;
-  return (run) => {
-    const bucket = draw(run);
-    return bucket === undefined ? undefined : shares[winner(bucket, shares)]?.choice;
-  };
+  return typeof shares === 'string' ? broken(shares) : { only: undefined, draw, shares };
 }
