@@ -14,7 +14,18 @@ beforeAll(async () => {
 afterAll(removeAll);
 
 describe('an embedded PostgreSQL', () => {
-  it('makes the database on the first start and keeps its rows and its URL over a restart', async () => {
+  it('makes the database on the first start, beside what an earlier one that was cut short left behind', async () => {
+    const half = join(dataDir, 'postgres-init-abc');
+    await mkdir(join(half, 'data'), { recursive: true });
+    await writeFile(join(half, 'data', 'PG_VERSION'), '18\n');
+    await mkdir(join(dataDir, 'postgres'));
+    const postgres = await startEmbeddedPostgres({ dataDir });
+    expect(await query(postgres.url, 'SELECT current_database() AS name')).toEqual([{ name: 'fledge' }]);
+    await postgres.stop();
+    await expect(stat(half)).rejects.toThrow('ENOENT');
+  });
+
+  it('keeps its rows and its URL over a restart', async () => {
     const first = await startEmbeddedPostgres({ dataDir });
     await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
     await first.stop();
@@ -83,16 +94,5 @@ describe('an embedded PostgreSQL', () => {
     expect(await query(second.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
     await second.stop();
     squatter.close();
-  });
-
-  it('begins anew beside what a start that was cut short left behind', async () => {
-    const fresh = await makeScratch();
-    await mkdir(join(fresh, 'postgres-init-abc', 'data'), { recursive: true });
-    await writeFile(join(fresh, 'postgres-init-abc', 'data', 'PG_VERSION'), '18\n');
-    await mkdir(join(fresh, 'postgres'));
-    const postgres = await startEmbeddedPostgres({ dataDir: fresh, durable: false });
-    expect(await query(postgres.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
-    await postgres.stop();
-    await expect(stat(join(fresh, 'postgres-init-abc'))).rejects.toThrow('ENOENT');
   });
 });

@@ -70,31 +70,34 @@ describe.skipIf(!isRoot)('as root (skipped when the tests do not run as root)', 
     expect(await userOf(join(dataDir, 'postgres.json'))).toBe(0);
   });
 
-  it('hands its cluster to nobody where user namespaces are blocked, and leaves it there', async (context) => {
-    context.skip(!namespaces, NO_NAMESPACES);
-    const dataDir = await makeScratch(0o700);
-    expect(await addsARow(dataDir)).toBe(1);
-    expect(await userOf(join(dataDir, 'postgres', 'base'))).toBe(0);
-    expect(await addsARow(dataDir, { noNamespaces: true })).toBe(2);
-    expect(await userOf(join(dataDir, 'postgres', 'base'))).toBe(NOBODY);
-    expect(await addsARow(dataDir)).toBe(3);
-  });
-
   it('says what to set where nobody else can reach the data directory', async () => {
     const { answer } = await startApp(bundle, { dataDir: join(closed, 'other'), noNamespaces: true });
     const message = expect.stringMatching(/cannot enter .*FLEDGE_DATA_DIR.*DATABASE_URL/);
     expect(answer).toMatchObject({ problem: 'unreachable', message });
   });
+
+  it('hands a cluster of its own to nobody where user namespaces are blocked, and leaves it there', async (context) => {
+    context.skip(!namespaces, NO_NAMESPACES);
+    await chmod(closed, 0o755);
+    const dataDir = join(closed, 'data');
+    expect(await userOf(join(dataDir, 'postgres', 'base'))).toBe(0);
+    expect(await addsARow(dataDir, { noNamespaces: true })).toBe(3);
+    expect(await userOf(join(dataDir, 'postgres', 'base'))).toBe(NOBODY);
+    expect(await addsARow(dataDir)).toBe(4);
+    await chmod(closed, 0o700);
+  });
 });
 
 describe.skipIf(!isRoot)('as an ordinary user (all other specs do when the tests do not run as root)', () => {
   it('runs from a package that it may not change and whose links were never made, and root leaves all theirs', async () => {
-    const scratch = await makeScratch();
-    const native = await copyPackage(scratch);
-    for (const entry of await readdir(join(native, 'lib'), { withFileTypes: true })) {
-      if (entry.isSymbolicLink()) await rm(join(native, 'lib', entry.name));
+    await chmod(closed, 0o755);
+    for (const program of ['postgres', 'initdb']) await chmod(join(closedNative, 'bin', program), 0o755);
+    const libraries = join(closedNative, 'lib');
+    for (const entry of await readdir(libraries, { withFileTypes: true })) {
+      if (entry.isSymbolicLink()) await rm(join(libraries, entry.name));
     }
-    const dataDir = join(scratch, 'data');
+    const native = closedNative;
+    const dataDir = join(closed, 'theirs');
     await mkdir(dataDir);
     await chown(dataDir, NOBODY, NOBODY);
     expect(await addsARow(dataDir, { native }, { uid: NOBODY })).toBe(1);
@@ -102,8 +105,9 @@ describe.skipIf(!isRoot)('as an ordinary user (all other specs do when the tests
 
     // Root may make the links where they belong.
     expect(await addsARow(dataDir, { native })).toBe(2);
-    expect(await readdir(join(native, 'lib'))).toContain('libpq.so.5');
+    expect(await readdir(libraries)).toContain('libpq.so.5');
     expect(await addsARow(dataDir, { native }, { uid: NOBODY })).toBe(3);
+    await chmod(closed, 0o700);
   });
 
   it('without a name in /etc/passwd runs where user namespaces are allowed, and else says what to do', async (context) => {
