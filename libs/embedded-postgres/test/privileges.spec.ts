@@ -3,6 +3,7 @@ import { chmod, chown, cp, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { locateNative } from '../src/binaries.js';
+import { wrap } from '../src/route.js';
 import type { AppOptions } from './support/app.js';
 import { processesOn, query } from './support/observe.js';
 import { type Surroundings, bundleApp, makeScratch, removeAll, startApp, urlOf } from './support/start-app.js';
@@ -10,7 +11,8 @@ import { type Surroundings, bundleApp, makeScratch, removeAll, startApp, urlOf }
 const NOBODY = 65_534;
 const WITHOUT_A_NAME = 54_321;
 const isRoot = process.getuid?.() === 0;
-const namespaces = isRoot && spawnSync('unshare', ['--user', '--map-user=65534', 'true']).status === 0;
+const probe = wrap({ kind: 'namespace' }, 'true', []);
+const namespaces = isRoot && spawnSync(probe.file, probe.args).status === 0;
 const NO_NAMESPACES = 'this machine allows no user namespaces';
 let bundle = '';
 /** Below a directory that only root may enter: a copy of the package, and room for data. */
