@@ -62,7 +62,7 @@ export default {
   ],
   options: {
     tsPreCompilationDeps: true,
-    tsConfig: { fileName: 'test/tsconfig.json' },
+    tsConfig: { fileName: 'tsconfig.base.json' },
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['@fledge/source', 'import', 'node', 'default'] },
     doNotFollow: { path: 'node_modules' },
     exclude: { path: ['/dist/', '/build/', '^test/bench/'] },

@@ -75,7 +75,7 @@ const CONNECTION_CODES = new Set([
 ]);
 
 /** The SQLSTATE or system error code behind an error of TypeORM or pg. */
-export function databaseCode(error: unknown): string | undefined {
+function databaseCode(error: unknown): string | undefined {
   for (let current: unknown = error, depth = 0; current instanceof Error && depth < 4; depth += 1) {
     if ('code' in current && typeof current.code === 'string') return current.code;
     current = 'driverError' in current ? current.driverError : current.cause;
@@ -90,7 +90,7 @@ export const isRetryable = (error: unknown): boolean => {
 };
 
 /** Whether the database, not the request, is at fault: unreachable, starting, shutting down or out of connections. */
-export function isUnavailable(error: unknown): boolean {
+function isUnavailable(error: unknown): boolean {
   const code = databaseCode(error);
   if (code !== undefined && CONNECTION_CODES.has(code)) return true;
   return (

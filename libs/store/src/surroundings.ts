@@ -52,7 +52,7 @@ export async function reachableCohortRows(tx: Tx, projectId: number, named: read
   return Object.values(reached);
 }
 
-export const memberless = (row: CohortRow): Cohort => ({
+const memberless = (row: CohortRow): Cohort => ({
   key: row.key,
   ...(row.attribute === null ? {} : { attribute: row.attribute }),
   included: [],

@@ -14,7 +14,7 @@ export function defaultVariantOf(type: FlagType, variants: Variants): string | n
 }
 
 /** What a flag serves while disabled: of a boolean flag the variant that is false, else the caller's default. */
-export const offVariantOf = (type: FlagType, variants: Variants): string | null =>
+const offVariantOf = (type: FlagType, variants: Variants): string | null =>
   type === 'boolean' ? variantWith(variants, false, 'off') : null;
 
 /** How a flag stands in an environment where nobody has said anything about it: disabled, and for everyone once enabled. */

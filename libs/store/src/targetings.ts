@@ -38,7 +38,7 @@ export type Percentage = {
 };
 
 /** The id of the one rule that the percentage command owns. */
-export const PERCENTAGE_RULE = 'percentage';
+const PERCENTAGE_RULE = 'percentage';
 
 const SORTS = {
   key: { expression: 'flag.key', type: 'text' },

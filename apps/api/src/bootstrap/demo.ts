@@ -1,7 +1,7 @@
 import { DomainError, SERVICE } from '@fledge/store';
 import type { Stores } from '../runtime.js';
 
-export const DEMO_PROJECT = 'demo';
+const DEMO_PROJECT = 'demo';
 
 /** Fills in a project to look around in. Does nothing when there is one already. */
 export async function seedDemo({ projects, flags, cohorts, targetings }: Stores): Promise<void> {

@@ -2,7 +2,7 @@ import { DomainError, SERVICE } from '@fledge/store';
 import type { Stores } from '../runtime.js';
 import type { Secrets } from './secrets.js';
 
-export const FIRST_PROJECT = 'default';
+const FIRST_PROJECT = 'default';
 export const FIRST_ENVIRONMENTS = ['development', 'production'];
 
 /**

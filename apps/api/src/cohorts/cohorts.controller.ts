@@ -11,7 +11,7 @@ import {
 import { ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
 import { refuseReadOnly } from '../flags/read-only.js';
-import { IdempotencyHeader, IfMatchApi, pageOf, ReadProblems, WriteProblems } from '../http/openapi.js';
+import { BodyExamples, IdempotencyHeader, IfMatchApi, pageOf, ReadProblems, WriteProblems } from '../http/openapi.js';
 import { CommentQueryDto, SearchQueryDto } from '../http/page.query.js';
 import { IfMatchHeader, optional, required, type IfMatch } from '../http/preconditions.js';
 import {
@@ -23,6 +23,14 @@ import {
   MembersAnswerDto,
   ReplaceCohortDto,
 } from './cohort.dto.js';
+
+const COHORT_BODY = {
+  name: 'Our own team',
+  included: ['user-1'],
+  excluded: [],
+  rules: [{ conditions: [{ attribute: 'email', operator: 'ends_with', values: ['@example.com'] }] }],
+};
+const COHORT_EXAMPLE = { key: 'staff', ...COHORT_BODY };
 
 @ApiTags('Cohorts')
 @Controller('api/v1/projects/:project/cohorts')
@@ -45,6 +53,7 @@ export class CohortsController {
     summary: 'Make a cohort',
     description: 'A named set of units that the rules of any flag of the project may name.',
   })
+  @BodyExamples(CreateCohortDto, { 'Our own team': COHORT_EXAMPLE })
   @ApiCreatedResponse({ type: CohortDto })
   @WriteProblems()
   create(@By() by: Actor, @Param('project') project: string, @Body() body: CreateCohortDto): Promise<CohortDocument> {
@@ -69,6 +78,7 @@ export class CohortsController {
     description:
       'Replaces the document, and the lists that the body brings. The version that is replaced must be named.',
   })
+  @BodyExamples(ReplaceCohortDto, { 'Another name': { ...COHORT_BODY, version: 1, name: 'Everybody here' } })
   @ApiOkResponse({ type: CohortDto })
   @WriteProblems(412, 428)
   async replace(
@@ -133,6 +143,7 @@ export class CohortsController {
     summary: 'Add and remove members',
     description: 'One change for the whole batch; SDKs are sent only the units that came and went.',
   })
+  @BodyExamples(ChangeMembersDto, { 'Two more': { list: 'included', add: ['user-2', 'user-3'] } })
   @ApiOkResponse({ type: MembersAnswerDto })
   @WriteProblems(412)
   changeMembers(

@@ -4,7 +4,7 @@ import { EnvironmentStore, type Actor, type EnvironmentDocument, type Page } fro
 import { ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
 import { refuseUnconfirmed } from '../http/confirm.js';
-import { IdempotencyHeader, IfMatchApi, pageOf, ReadProblems, WriteProblems } from '../http/openapi.js';
+import { BodyExamples, IdempotencyHeader, IfMatchApi, pageOf, ReadProblems, WriteProblems } from '../http/openapi.js';
 import { ConfirmQueryDto, SearchQueryDto } from '../http/page.query.js';
 import { IfMatchHeader, optional, type IfMatch } from '../http/preconditions.js';
 import { CreateEnvironmentDto, EnvironmentDto, UpdateEnvironmentDto } from './environment.dto.js';
@@ -30,6 +30,9 @@ export class EnvironmentsController {
     summary: 'Make an environment',
     description: 'Every flag of the project is in it, disabled or as in copyFrom.',
   })
+  @BodyExamples(CreateEnvironmentDto, {
+    'Like production, all disabled': { key: 'staging', name: 'Staging', copyFrom: 'production', keepEnabled: false },
+  })
   @ApiCreatedResponse({ type: EnvironmentDto })
   @WriteProblems()
   create(
@@ -54,6 +57,7 @@ export class EnvironmentsController {
   @IdempotencyHeader()
   @IfMatchApi()
   @ApiOperation({ summary: 'Rename or describe an environment' })
+  @BodyExamples(UpdateEnvironmentDto, { 'A description': { description: 'What customers see.' } })
   @ApiOkResponse({ type: EnvironmentDto })
   @WriteProblems(412)
   update(

@@ -3,7 +3,7 @@ import { OPERATORS, type JsonValue, type Operator } from '@fledge/evaluation';
 
 /** These classes describe documents for the OpenAPI document; the documents are judged by libs/evaluation. */
 
-export class AttributeConditionDto {
+class AttributeConditionDto {
   @ApiProperty({ example: 'country', description: 'A top-level attribute, or a dotted path into objects.' })
   attribute!: string;
 
@@ -20,7 +20,7 @@ export class AttributeConditionDto {
   ignoreCase?: boolean;
 }
 
-export class CohortConditionDto {
+class CohortConditionDto {
   @ApiProperty({ type: [String], example: ['staff'], description: 'True when the unit is in any of them.' })
   cohorts!: string[];
 

@@ -4,7 +4,15 @@ import { FlagStore, type Actor, type FlagDocument, type Page } from '@fledge/sto
 import { ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
 import { CommentDto } from '../http/comment.dto.js';
-import { IdempotencyHeader, IfMatchApi, pageOf, ReadProblems, WriteProblems } from '../http/openapi.js';
+import {
+  BodyExamples,
+  CommentBody,
+  IdempotencyHeader,
+  IfMatchApi,
+  pageOf,
+  ReadProblems,
+  WriteProblems,
+} from '../http/openapi.js';
 import { CommentQueryDto, FlagQueryDto } from '../http/page.query.js';
 import { IfMatchHeader, optional, type IfMatch } from '../http/preconditions.js';
 import { CreateFlagDto, FlagDto, UpdateFlagDto } from './flag.dto.js';
@@ -30,6 +38,16 @@ export class FlagsController {
     summary: 'Make a flag',
     description: 'It is disabled in every environment. A boolean flag needs no variants: it has on and off.',
   })
+  @BodyExamples(CreateFlagDto, {
+    'On or off': {
+      key: 'new-checkout',
+      name: 'New checkout',
+      type: 'boolean',
+      tags: ['payments'],
+      owner: 'team-payments',
+    },
+    'One of several texts': { key: 'banner', type: 'string', variants: { plain: 'Hello', loud: 'HELLO' } },
+  })
   @ApiCreatedResponse({ type: FlagDto })
   @WriteProblems()
   create(@By() by: Actor, @Param('project') project: string, @Body() body: CreateFlagDto): Promise<FlagDocument> {
@@ -53,6 +71,7 @@ export class FlagsController {
     summary: 'Edit what all environments share',
     description: 'A merge patch. A variant that anything serves or names cannot be removed: 409 with every reference.',
   })
+  @BodyExamples(UpdateFlagDto, { 'Tags and metadata': { tags: ['payments', 'web'], metadata: { jira: 'PAY-8' } } })
   @ApiOkResponse({ type: FlagDto })
   @WriteProblems(412)
   update(
@@ -92,6 +111,7 @@ export class FlagsController {
     summary: 'Take a flag out of every environment',
     description: "SDKs then answer the caller's default. Refused while a prerequisite of another flag names it.",
   })
+  @CommentBody(CommentDto)
   @ApiOkResponse({ type: FlagDto })
   @WriteProblems(412)
   archive(
@@ -110,6 +130,7 @@ export class FlagsController {
   @IdempotencyHeader()
   @IfMatchApi()
   @ApiOperation({ summary: 'Bring an archived flag back, disabled everywhere' })
+  @CommentBody(CommentDto)
   @ApiOkResponse({ type: FlagDto })
   @WriteProblems(412)
   restore(

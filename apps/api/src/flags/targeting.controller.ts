@@ -11,9 +11,18 @@ import {
 import { ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
 import { CommentDto } from '../http/comment.dto.js';
-import { IdempotencyHeader, IfMatchApi, pageOf, ReadProblems, WriteProblems } from '../http/openapi.js';
+import {
+  BodyExamples,
+  CommentBody,
+  IdempotencyHeader,
+  IfMatchApi,
+  pageOf,
+  ReadProblems,
+  WriteProblems,
+} from '../http/openapi.js';
 import { FlagQueryDto } from '../http/page.query.js';
 import { IfMatchHeader, optional, required, type IfMatch } from '../http/preconditions.js';
+import { TARGETING_EXAMPLE } from './targeting.example.js';
 import { refuseReadOnly } from './read-only.js';
 import { CopyTargetingDto, FlagStateDto, PercentageDto, ReplaceTargetingDto, TargetingDto } from './targeting.dto.js';
 
@@ -60,6 +69,7 @@ export class TargetingController {
     description:
       'Replaces the whole document: read it, edit it, send it back. The version that is replaced must be named.',
   })
+  @BodyExamples(ReplaceTargetingDto, { 'Our own team, and 25 % of Germany': TARGETING_EXAMPLE })
   @ApiOkResponse({ type: TargetingDto })
   @WriteProblems(412, 428)
   async replace(
@@ -81,6 +91,7 @@ export class TargetingController {
   @IdempotencyHeader()
   @IfMatchApi()
   @ApiOperation({ summary: 'Turn a flag on here' })
+  @CommentBody(CommentDto)
   @ApiOkResponse({ type: TargetingDto })
   @WriteProblems(412)
   enable(
@@ -99,6 +110,7 @@ export class TargetingController {
   @IdempotencyHeader()
   @IfMatchApi()
   @ApiOperation({ summary: 'Turn a flag off here', description: 'Everybody gets the off variant.' })
+  @CommentBody(CommentDto)
   @ApiOkResponse({ type: TargetingDto })
   @WriteProblems(412)
   disable(
@@ -121,6 +133,7 @@ export class TargetingController {
     description:
       'Writes the last rule, with the reserved id "percentage", and sets the fallthrough to the off variant. Raising the percentage only adds users.',
   })
+  @BodyExamples(PercentageDto, { 'A first wave': { percentage: 12.5, comment: 'first wave' } })
   @ApiOkResponse({ type: TargetingDto })
   @WriteProblems(412)
   percentage(
@@ -142,6 +155,7 @@ export class TargetingController {
     summary: "Copy a flag's targeting from another environment",
     description: 'Rules, prerequisites, off variant and fallthrough; enabled stays as it is here.',
   })
+  @BodyExamples(CopyTargetingDto, { 'From development': { from: 'development' } })
   @ApiOkResponse({ type: TargetingDto })
   @WriteProblems(412)
   copy(

@@ -88,6 +88,7 @@ const ApiRules = () =>
 
 const ApiFallthrough = () =>
   ApiProperty({
+    type: 'object',
     oneOf: [{ $ref: getSchemaPath(ServeVariantDto) }, { $ref: getSchemaPath(ServeSplitDto) }],
     nullable: true,
     example: { variant: 'off' },

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { RequestError } from './problem.js';
 
 export const BODY_LIMIT = 1_048_576;
-export const DEPTH_LIMIT = 32;
+const DEPTH_LIMIT = 32;
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -31,7 +31,7 @@ export function acceptJson(server: FastifyInstance): void {
 }
 
 /** @throws RequestError 400 for what is not JSON in UTF-8, 422 for JSON that is too deep or carries a key that could do harm */
-export function parseJson(body: Buffer): unknown {
+function parseJson(body: Buffer): unknown {
   if (body.length === 0) return undefined;
   const text = decode(body);
   const value = parse(text);

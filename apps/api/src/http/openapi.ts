@@ -1,5 +1,6 @@
 import { applyDecorators, type Type } from '@nestjs/common';
 import {
+  ApiBody,
   ApiExtraModels,
   ApiHeader,
   ApiProperty,
@@ -24,7 +25,7 @@ export class DocumentProblemDto {
 }
 
 /** RFC 9457. */
-export class ProblemDto {
+class ProblemDto {
   @ApiProperty({ example: 'urn:fledge:problem:not_found' })
   type!: string;
 
@@ -100,6 +101,17 @@ export const IfMatchApi = (
   applyDecorators(
     ApiHeader({ name: 'If-Match', required: false, description, schema: { type: 'string', example: '"17"' } }),
   );
+
+/** Bodies to begin from, each of which works when it is sent as it is on a fresh start. */
+export const BodyExamples = (type: Type<unknown>, examples: Readonly<Record<string, object>>): MethodDecorator =>
+  ApiBody({
+    type,
+    examples: Object.fromEntries(Object.entries(examples).map(([summary, value]) => [summary, { summary, value }])),
+  });
+
+/** A body that may say why, or be left out. */
+export const CommentBody = (type: Type<unknown>): MethodDecorator =>
+  ApiBody({ type, required: false, examples: { 'With a reason': { value: { comment: 'first wave' } } } });
 
 /** A page of `items`. */
 export function pageOf(item: Type<unknown>): Type<{ items: unknown[]; nextCursor: string | null }> {

@@ -11,7 +11,7 @@ export const IfMatchHeader = createParamDecorator((_: unknown, context: Executio
   parseIfMatch(context.switchToHttp().getRequest<FastifyRequest>().headers['if-match']),
 );
 
-export function parseIfMatch(header: string | undefined): IfMatch {
+function parseIfMatch(header: string | undefined): IfMatch {
   if (header === undefined) return undefined;
   if (header.trim() === '*') return 'any';
   return header.split(',').map((tag) => {

@@ -4,7 +4,15 @@ import { ProjectStore, type Actor, type Grant, type Page, type ProjectDocument }
 import { CurrentGrant, ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
 import { refuseUnconfirmed } from '../http/confirm.js';
-import { IdempotencyHeader, IfMatchApi, pageOf, Problems, ReadProblems, WriteProblems } from '../http/openapi.js';
+import {
+  BodyExamples,
+  IdempotencyHeader,
+  IfMatchApi,
+  pageOf,
+  Problems,
+  ReadProblems,
+  WriteProblems,
+} from '../http/openapi.js';
 import { ConfirmQueryDto, SearchQueryDto } from '../http/page.query.js';
 import { IfMatchHeader, optional, type IfMatch } from '../http/preconditions.js';
 import { CreateProjectDto, ProjectDto, UpdateProjectDto } from './project.dto.js';
@@ -27,6 +35,7 @@ export class ProjectsController {
   @ForRole('admin', true)
   @IdempotencyHeader()
   @ApiOperation({ summary: 'Make a project', description: 'It begins without environments.' })
+  @BodyExamples(CreateProjectDto, { 'A project': { key: 'mobile', name: 'Mobile apps' } })
   @ApiCreatedResponse({ type: ProjectDto })
   @WriteProblems()
   create(@By() by: Actor, @Body() body: CreateProjectDto): Promise<ProjectDocument> {
@@ -47,6 +56,7 @@ export class ProjectsController {
   @IdempotencyHeader()
   @IfMatchApi()
   @ApiOperation({ summary: 'Rename or describe a project' })
+  @BodyExamples(UpdateProjectDto, { 'A new name': { name: 'Web shop' } })
   @ApiOkResponse({ type: ProjectDto })
   @WriteProblems(412)
   update(

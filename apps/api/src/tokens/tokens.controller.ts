@@ -11,7 +11,7 @@ import {
 } from '@fledge/store';
 import { CurrentGrant, ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
-import { IdempotencyHeader, pageOf, Problems, WriteProblems } from '../http/openapi.js';
+import { BodyExamples, IdempotencyHeader, pageOf, Problems, WriteProblems } from '../http/openapi.js';
 import { CommentQueryDto } from '../http/page.query.js';
 import { toNewToken } from './token-request.js';
 import { CreatedTokenDto, CreateTokenDto, TokenDto, TokenQueryDto } from './token.dto.js';
@@ -40,6 +40,16 @@ export class TokensController {
     summary: 'Make a token',
     description:
       'An SDK key for one environment, or a management token with a role. The token is in this answer and nowhere else.',
+  })
+  @BodyExamples(CreateTokenDto, {
+    'A key for an application': { name: 'checkout app', kind: 'sdk', project: 'default', environment: 'production' },
+    'A token for a script': {
+      name: 'deploy bot',
+      kind: 'management',
+      role: 'operator',
+      project: 'default',
+      environments: ['production'],
+    },
   })
   @ApiCreatedResponse({ type: CreatedTokenDto })
   @WriteProblems()

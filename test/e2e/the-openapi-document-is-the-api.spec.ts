@@ -1,0 +1,117 @@
+import { readFile } from 'node:fs/promises';
+import { openApiDocument } from '@fledge/api';
+import { createConfig, lint } from '@redocly/openapi-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startApi, type TestApi } from '../support/api.js';
+
+const COMMITTED = new URL('../../docs/openapi.json', import.meta.url);
+
+type Operation = {
+  readonly summary?: string;
+  readonly requestBody?: {
+    readonly content: { readonly 'application/json': { readonly examples: Record<string, { value: object }> } };
+  };
+};
+type Document = { readonly paths: Record<string, Record<string, Operation>> };
+
+let api: TestApi;
+let document: Document;
+
+beforeAll(async () => {
+  api = await startApi();
+  document = JSON.parse(await readFile(COMMITTED, 'utf8')) as Document;
+});
+afterAll(() => api.stop());
+
+describe('the committed OpenAPI document', () => {
+  it('is what the application says of itself (after a change: npm run openapi)', () => {
+    expect(JSON.parse(JSON.stringify(openApiDocument(api.app)))).toEqual(document);
+  });
+
+  it('is what the server serves', async () => {
+    const answer = await api.as(undefined).get('/openapi.json').expect(200);
+    expect(answer.body).toEqual(document);
+  });
+
+  it('is clean under a linter of OpenAPI documents', async () => {
+    // Health and metrics have no 4xx of their own; every other rule of the recommended set holds.
+    const config = await createConfig({ extends: ['recommended'], rules: { 'operation-4xx-response': 'off' } });
+    const problems = await lint({ ref: COMMITTED.pathname, config });
+    expect(
+      problems.map(({ ruleId, message, location }) => `${ruleId}: ${message} at ${location[0]?.pointer ?? ''}`),
+    ).toEqual([]);
+  });
+
+  it('has a summary for every operation and an example for every body', () => {
+    const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({ name: `${method} ${path}`, ...operation })),
+    );
+    expect(operations.length).toBeGreaterThan(30);
+    for (const { name, summary, requestBody } of operations) {
+      expect(summary, name).toBeTruthy();
+      if (requestBody === undefined) continue;
+      expect(Object.keys(requestBody.content['application/json'].examples ?? {}), name).not.toHaveLength(0);
+    }
+  });
+
+  it('brings examples that work when they are sent as they are on a fresh start', async () => {
+    const flag = '/api/v1/projects/default/environments/production/flags/new-checkout';
+    const order: [method: 'post' | 'put' | 'patch', template: string, path: string, status: number][] = [
+      ['post', '/api/v1/projects', '/api/v1/projects', 201],
+      ['patch', '/api/v1/projects/{project}', '/api/v1/projects/default', 200],
+      ['post', '/api/v1/projects/{project}/flags', '/api/v1/projects/default/flags', 201],
+      ['post', '/api/v1/projects/{project}/cohorts', '/api/v1/projects/default/cohorts', 201],
+      ['put', '/api/v1/projects/{project}/cohorts/{cohort}', '/api/v1/projects/default/cohorts/staff', 200],
+      [
+        'post',
+        '/api/v1/projects/{project}/cohorts/{cohort}/members',
+        '/api/v1/projects/default/cohorts/staff/members',
+        200,
+      ],
+      ['put', '/api/v1/projects/{project}/environments/{environment}/flags/{flag}', flag, 200],
+      ['post', '/api/v1/projects/{project}/environments/{environment}/flags/{flag}/disable', `${flag}/disable`, 200],
+      ['post', '/api/v1/projects/{project}/environments/{environment}/flags/{flag}/enable', `${flag}/enable`, 200],
+      [
+        'post',
+        '/api/v1/projects/{project}/environments/{environment}/flags/{flag}/percentage',
+        `${flag}/percentage`,
+        200,
+      ],
+      ['post', '/api/v1/projects/{project}/environments/{environment}/flags/{flag}/copy', `${flag}/copy`, 200],
+      ['patch', '/api/v1/projects/{project}/flags/{flag}', '/api/v1/projects/default/flags/new-checkout', 200],
+      [
+        'post',
+        '/api/v1/projects/{project}/flags/{flag}/archive',
+        '/api/v1/projects/default/flags/new-checkout/archive',
+        200,
+      ],
+      [
+        'post',
+        '/api/v1/projects/{project}/flags/{flag}/restore',
+        '/api/v1/projects/default/flags/new-checkout/restore',
+        200,
+      ],
+      ['post', '/api/v1/projects/{project}/environments', '/api/v1/projects/default/environments', 201],
+      [
+        'patch',
+        '/api/v1/projects/{project}/environments/{environment}',
+        '/api/v1/projects/default/environments/production',
+        200,
+      ],
+      ['post', '/api/v1/tokens', '/api/v1/tokens', 201],
+    ];
+    const withBody = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).flatMap(([method, { requestBody }]) =>
+        requestBody === undefined ? [] : [`${method} ${path}`],
+      ),
+    );
+    expect(order.map(([method, template]) => `${method} ${template}`).toSorted()).toEqual(withBody.toSorted());
+    for (const [method, template, path, status] of order) {
+      const examples = document.paths[template]?.[method]?.requestBody?.content['application/json'].examples ?? {};
+      for (const [name, { value }] of Object.entries(examples)) {
+        const answer = await api.admin[method](path, value);
+        expect(answer.status, `${method} ${path} "${name}": ${JSON.stringify(answer.body)}`).toBe(status);
+      }
+    }
+  });
+});
