@@ -1,42 +1,33 @@
 import type { Snapshot } from '@fledge/evaluation';
 import type { SnapshotCache } from './options.js';
 
-/** Saves snapshots one after the other; of those that arrive while one is being saved only the newest is. */
-export class CacheWriter {
-  readonly #cache: SnapshotCache;
-  readonly #onThrow: (cause: unknown) => void;
+/**
+ * Makes the function that saves snapshots one after the other: of those that come while one is being saved only the
+ * newest is. It resolves when nothing is left to save; without a snapshot it only waits for that.
+ */
+export const cacheWriter = (
+  cache: SnapshotCache,
+  onThrow: (cause: unknown) => void,
+): ((snapshot?: Snapshot) => Promise<void>) => {
   /** The newest snapshot not yet handed to `save`. */
-  #next: Snapshot | undefined;
+  let next: Snapshot | undefined;
   /** Present while a save is under way: there is never a second one. */
-  #running: Promise<void> | undefined;
+  let running: Promise<void> | undefined;
 
-  constructor(cache: SnapshotCache, onThrow: (cause: unknown) => void) {
-    this.#cache = cache;
-    this.#onThrow = onThrow;
-  }
-
-  write(snapshot: Snapshot): void {
-    this.#next = snapshot;
-    this.#running ??= this.#run();
-  }
-
-  /** Resolves when nothing is left to save. */
-  async idle(): Promise<void> {
-    await this.#running;
-  }
-
-  /** Yields before the first save, so that `#running` is set when it ends. */
-  async #run(): Promise<void> {
+  const run = async (): Promise<void> => {
     await Promise.resolve();
-    while (this.#next) {
-      const snapshot = this.#next;
-      this.#next = undefined;
-      try {
-        await this.#cache.save(snapshot);
-      } catch (cause) {
-        this.#onThrow(cause);
-      }
+    while (next) {
+      const snapshot = next;
+      next = undefined;
+      await Promise.resolve(snapshot)
+        .then((newest) => cache.save(newest))
+        .catch(onThrow);
     }
-    this.#running = undefined;
-  }
-}
+    running = undefined;
+  };
+
+  return (snapshot) => {
+    next = snapshot ?? next;
+    return (running ??= run());
+  };
+};

@@ -1,3 +1,5 @@
+import { field } from './json.js';
+
 /** The kinds of trouble a client can meet. Each is reported once, and again only after the client was `ready` in between. */
 export type ErrorKind =
   /** The service could not be reached, or a connection broke or fell silent. */
@@ -30,19 +32,21 @@ export class FledgeError extends Error {
   constructor(
     readonly kind: ErrorKind,
     message: string,
-    options?: ErrorOptions,
+    cause?: unknown,
     /** How long the service asked to be left alone, in milliseconds. */
     readonly retryAfterMs = 0,
   ) {
-    super(message, options);
+    super(message, { cause });
+  }
+
+  /** Anything thrown as trouble of the given kind; a FledgeError stays what it is. */
+  static from(cause: unknown, kind: ErrorKind, message: string): FledgeError {
+    if (cause instanceof FledgeError) return cause;
+    const deeper = field(field(cause, 'cause'), 'message');
+    return new FledgeError(
+      kind,
+      `${message}: ${String(cause)}${typeof deeper === 'string' ? ` (${deeper})` : ''}`,
+      cause,
+    );
   }
 }
-
-/** Any thrown value as trouble of the given kind; a FledgeError stays what it is. */
-export const asFledgeError = (cause: unknown, kind: ErrorKind, message: string): FledgeError =>
-  cause instanceof FledgeError ? cause : new FledgeError(kind, `${message}: ${describe(cause)}`, { cause });
-
-const describe = (cause: unknown): string => {
-  if (!(cause instanceof Error)) return String(cause);
-  return cause.cause instanceof Error ? `${cause.message} (${cause.cause.message})` : cause.message;
-};

@@ -1,12 +1,12 @@
 import { changedFlags, type Context, type FlagType, type Snapshot } from '@fledge/evaluation';
-import { CacheWriter } from './cache.js';
+import { Announcer } from './announcer.js';
+import { cacheWriter } from './cache.js';
 import type { ClientEvents, FledgeClient, Status } from './client.js';
-import { asFledgeError, FledgeError } from './error.js';
+import { FledgeError } from './error.js';
 import type { Answer, EvaluationDetails, FlagKey, FlagValue, Widened } from './flags.js';
 import { Holder } from './holder.js';
-import { Listeners } from './listeners.js';
 import type { CommonOptions, SnapshotCache } from './options.js';
-import type { Sink, Source } from './source.js';
+import type { Source } from './source.js';
 import { LONGEST_DELAY, sleep } from './timer.js';
 
 /** How long a source waits for the cache, so that it can ask for what is newer than the cached snapshot. */
@@ -32,33 +32,40 @@ const typeOf = (value: unknown): FlagType | undefined => {
 type Settings = CommonOptions & {
   readonly bootstrap?: Snapshot;
   readonly cache?: SnapshotCache;
+  /** Hears of every evaluation one by one, `evaluateAll` excepted; must not throw. */
+  readonly onEvaluation?: (key: string, context: Context, answer: Answer) => void;
 };
 
 /** The client over any source: holds what the source brings, evaluates with it and tells those who listen. */
 export class EvaluatingClient implements FledgeClient {
   readonly #settings: Settings;
   readonly #holder = new Holder();
-  readonly #cacheWriter: CacheWriter | undefined;
-  readonly #listeners = new Listeners((cause) => this.#report(asFledgeError(cause, 'listener', 'A listener threw')));
+  readonly #announcer: Announcer;
+  readonly #save: ((snapshot?: Snapshot) => Promise<void>) | undefined;
   /** Aborted by `close` and by nothing else: from then on nothing changes. */
   readonly #life = new AbortController();
   /** Settle the promises of `ready` that are still open; empty whenever a snapshot is held. */
   readonly #waiting = new Set<(error?: FledgeError) => void>();
-  /** The kinds of trouble already reported. */
-  readonly #reported = new Set<string>();
-  /** Present from the loss of contact with the service until it is heard again. */
-  #trouble: FledgeError | undefined;
-  /** The state last told to listeners, and since when. */
-  #told: { readonly state: Status['state']; readonly at: number } = { state: 'starting', at: 0 };
-  #receivedAt: number | undefined;
-  #confirmedAt: number | undefined;
+  /** Always what listeners were told last. */
+  #status: Status = {
+    state: 'starting',
+    version: undefined,
+    revision: undefined,
+    receivedAt: undefined,
+    confirmedAt: undefined,
+    error: undefined,
+  };
+  #readySince = 0;
 
   constructor(source: Source, settings: Settings) {
-    this.#settings = settings;
     const { bootstrap, cache } = settings;
-    this.#cacheWriter = cache && new CacheWriter(cache, this.#onCacheThrow);
+    this.#settings = settings;
+    this.#announcer = new Announcer(settings);
+    this.#save = cache && cacheWriter(cache, this.#onCacheThrow);
     if (bootstrap) this.#suggest(bootstrap);
-    this.#run(source).catch((cause: unknown) => this.#report(asFledgeError(cause, 'network', 'The source failed')));
+    this.#run(source).catch((cause: unknown) =>
+      this.#announcer.report(FledgeError.from(cause, 'protocol', 'The source failed')),
+    );
   }
 
   get snapshot(): Snapshot | undefined {
@@ -66,14 +73,7 @@ export class EvaluatingClient implements FledgeClient {
   }
 
   get status(): Status {
-    return {
-      state: this.#state,
-      version: this.snapshot?.version,
-      revision: this.snapshot?.revision,
-      receivedAt: this.#receivedAt,
-      confirmedAt: this.#confirmedAt,
-      error: this.#trouble,
-    };
+    return this.#status;
   }
 
   ready({ timeoutMs = LONGEST_DELAY }: { readonly timeoutMs?: number } = {}): Promise<void> {
@@ -84,12 +84,14 @@ export class EvaluatingClient implements FledgeClient {
         if (error) reject(error);
         else resolve();
       };
-      const onTimeout = (): void => {
-        const why = this.#trouble ? `: ${this.#trouble.message}` : '';
-        settle(new FledgeError('timeout', `No snapshot within ${timeoutMs} ms${why}`, { cause: this.#trouble }));
-      };
       // Unlike all other timers this one keeps the process alive: somebody waits.
-      const timer = setTimeout(onTimeout, Math.min(timeoutMs, LONGEST_DELAY));
+      const timer = setTimeout(
+        () => {
+          const { error } = this.#status;
+          settle(new FledgeError('timeout', `No snapshot within ${timeoutMs} ms. ${error?.message ?? ''}`, error));
+        },
+        Math.min(timeoutMs, LONGEST_DELAY),
+      );
       this.#waiting.add(settle);
       this.#settle();
     });
@@ -147,23 +149,26 @@ export class EvaluatingClient implements FledgeClient {
   }
 
   on<Event extends keyof ClientEvents>(event: Event, listener: (detail: ClientEvents[Event]) => void): () => void {
-    return this.#listeners.on(event, listener);
+    return this.#announcer.on(event, listener);
   }
 
   async flush(): Promise<void> {
-    await this.#cacheWriter?.idle();
+    await this.#save?.();
   }
 
   close(): Promise<void> {
     this.#life.abort();
-    this.#listeners.clear();
+    this.#announcer.clear();
+    this.#status = { ...this.#status, state: 'closed' };
     this.#settle();
     return this.flush();
   }
 
   /** Every evaluation for the application passes here, one by one; `evaluateAll` does not. */
   #decide(key: string, context: Context, expected: FlagType | undefined): Answer {
-    return this.#answer(key, context, expected);
+    const answer = this.#answer(key, context, expected);
+    this.#settings.onEvaluation?.(key, context, answer);
+    return answer;
   }
 
   #answer(key: string, context: Context, expected?: FlagType): Answer {
@@ -179,103 +184,87 @@ export class EvaluatingClient implements FledgeClient {
     return (this.#settings.now ?? Date.now)();
   }
 
-  get #state(): Status['state'] {
-    if (this.#life.signal.aborted) return 'closed';
-    if (this.#trouble?.kind === 'refused') return 'refused';
-    if (!this.snapshot) return 'starting';
-    return this.#holder.real && !this.#trouble ? 'ready' : 'stale';
-  }
-
+  /** Gives the cache a moment, so that the source can ask for what is newer, and then the source its way. */
   async #run(source: Source): Promise<void> {
     const { cache } = this.#settings;
     const { signal } = this.#life;
     if (cache) {
-      const load = async (): Promise<void> => {
-        const snapshot = await cache.load();
-        if (snapshot) this.#suggest(snapshot);
-      };
+      const load = async (): Promise<void> => this.#suggest(await cache.load());
       await Promise.race([load().catch(this.#onCacheThrow), sleep(CACHE_WAIT_MS, signal)]);
     }
-    await source(this.#sink, signal);
+    await source(
+      {
+        revision: () => this.snapshot?.revision,
+        put: (snapshot) => void this.#hear(() => this.#holder.put(snapshot, true)),
+        patch: (change) => this.#hear(() => this.#holder.patch(change)),
+        current: (revision) => this.#hear(() => this.#holder.current(revision)),
+        lost: (trouble) => void this.#hear(() => trouble),
+      },
+      signal,
+    );
   }
-
-  readonly #sink: Sink = {
-    revision: () => this.snapshot?.revision,
-    put: (snapshot) => void this.#hear(() => this.#holder.put(snapshot, true)),
-    patch: (change) => this.#hear(() => this.#holder.patch(change)),
-    current: (revision) => this.#hear(() => this.#holder.current(revision)),
-    lost: (trouble) => void this.#hear(() => trouble),
-  };
 
   /** Takes in what the source has to say: false when it did not fit. */
   #hear(step: () => FledgeError | boolean | undefined): boolean {
     if (this.#life.signal.aborted) return false;
     const before = this.snapshot;
     const outcome = step();
-    if (outcome === false) return false;
-    this.#trouble = outcome instanceof FledgeError ? outcome : undefined;
-    if (this.#trouble) {
-      if (this.#told.state === 'ready' && this.#now() - this.#told.at > REPORT_AGAIN_MS) this.#reported.clear();
-      this.#report(this.#trouble);
-    } else {
-      this.#confirmedAt = this.#now();
-    }
-    this.#follow(before);
-    return true;
+    if (outcome !== false) this.#follow(before, outcome instanceof FledgeError ? outcome : undefined);
+    return outcome !== false;
   }
 
   /** Takes in what came from elsewhere than the service, unless something better is held. */
-  #suggest(snapshot: Snapshot): void {
-    if (this.#life.signal.aborted) return;
+  #suggest(snapshot: unknown): void {
+    if (!snapshot || this.#life.signal.aborted) return;
     const before = this.snapshot;
     try {
       const refusal = this.#holder.put(snapshot, false);
-      if (refusal) this.#report(refusal);
+      if (refusal) this.#announcer.report(refusal);
     } catch (cause) {
       this.#onCacheThrow(cause);
     }
-    this.#follow(before);
+    this.#follow(before, this.#status.error);
   }
 
   /** Draws the consequences: whoever has to know hears of another snapshot and another state. */
-  #follow(before: Snapshot | undefined): void {
-    const after = this.snapshot;
+  #follow(before: Snapshot | undefined, error: FledgeError | undefined): void {
+    const { snapshot: after } = this;
+    const { real } = this.#holder;
+    const now = this.#now();
+    const told = this.#status;
+    let state: Status['state'] = 'starting';
+    if (error?.kind === 'refused') state = error.kind;
+    else if (after) state = real && !error ? 'ready' : 'stale';
+    this.#status = {
+      state,
+      version: after?.version,
+      revision: after?.revision,
+      receivedAt: after === before ? told.receivedAt : now,
+      confirmedAt: error || !real ? told.confirmedAt : now,
+      error,
+    };
+    if (error) {
+      if (told.state === 'ready' && now - this.#readySince > REPORT_AGAIN_MS) this.#announcer.forget();
+      this.#announcer.report(error);
+    }
     if (after && after !== before) {
-      this.#receivedAt = this.#now();
-      if (this.#holder.real) this.#cacheWriter?.write(after);
-      if (before) {
-        this.#listeners.emit('change', { version: after.version, flags: changedFlags(before, after) });
-      }
+      if (real) void this.#save?.(after);
+      if (before) this.#announcer.emit('change', { version: after.version, flags: changedFlags(before, after) });
     }
     this.#settle();
-    const state = this.#state;
-    if (state === this.#told.state) return;
-    this.#told = { state, at: this.#now() };
-    if (state === 'ready' || state === 'stale') this.#listeners.emit(state, this.status);
+    if (state === told.state) return;
+    if (state === 'ready') this.#readySince = now;
+    if (state === 'ready' || state === 'stale') this.#announcer.emit(state, this.#status);
   }
 
   /** Settles the open promises of `ready` if there is something to tell them. */
   #settle(): void {
-    const refused = this.#trouble?.kind === 'refused' ? this.#trouble : undefined;
-    const error = this.#life.signal.aborted ? new FledgeError('closed', 'The client was closed') : refused;
-    if (this.snapshot || error) for (const settle of this.#waiting) settle(this.snapshot ? undefined : error);
+    const { state, error } = this.#status;
+    const why = state === 'closed' ? new FledgeError(state, 'The client was closed') : error;
+    if (this.snapshot || state === 'closed' || state === 'refused')
+      for (const settle of this.#waiting) settle(this.snapshot ? undefined : why);
   }
 
   readonly #onCacheThrow = (cause: unknown): void =>
-    this.#report(asFledgeError(cause, 'cache', 'The snapshot to begin with, or its cache, failed'));
-
-  /** Tells of trouble, once per kind; whoever throws on hearing of it is not told that. */
-  #report(trouble: FledgeError): void {
-    if (this.#reported.has(trouble.kind)) return;
-    this.#reported.add(trouble.kind);
-    const { logger, onError } = this.#settings;
-    for (const tell of [() => logger?.warn(`fledge: ${trouble.message}`), () => onError?.(trouble)]) {
-      try {
-        tell();
-      } catch {
-        // There is nobody left to tell.
-      }
-    }
-    this.#listeners.emit('error', trouble);
-  }
+    this.#announcer.report(FledgeError.from(cause, 'cache', 'The cache failed'));
 }

@@ -17,11 +17,9 @@ export const eventParser = (onEvent: (type: string, data: string) => void): ((te
       data = undefined;
       return;
     }
-    const colon = line.indexOf(':');
-    const field = colon < 0 ? line : line.slice(0, colon);
-    const value = colon < 0 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
+    const [, field, value = ''] = /^(event|data)(?:: ?(.*))?$/s.exec(line) ?? [];
     if (field === 'event') type = value;
-    else if (field === 'data') data = data === undefined ? value : `${data}\n${value}`;
+    else if (field) data = data === undefined ? value : `${data}\n${value}`;
   };
 
   return (text) => {

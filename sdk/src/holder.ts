@@ -1,7 +1,7 @@
 import { applyChange, createEvaluator, type Change, type Snapshot } from '@fledge/evaluation';
 import { FledgeError } from './error.js';
 import { field } from './json.js';
-import { isReadable, isSnapshot } from './options.js';
+import { isReadable, isSnapshot } from './snapshot.js';
 
 const isChange = (value: unknown): value is Change =>
   typeof field(value, 'from') === 'number' && typeof field(value, 'version') === 'number';

@@ -1,6 +1,7 @@
 import type { Snapshot } from '@fledge/evaluation';
 import type { FledgeError } from './error.js';
 import { field, isRecord } from './json.js';
+import { isReadable, isSnapshot } from './snapshot.js';
 import { LONGEST_DELAY } from './timer.js';
 
 /** As much of `fetch` as the SDK uses; the global one fits, and so does a function that adds a proxy or a header. */
@@ -61,12 +62,6 @@ export type FixedOptions = CommonOptions & {
 
 /** What `createClient` takes: a service and its key, or a fixed snapshot. */
 export type ClientOptions = ServiceOptions | FixedOptions;
-
-/** Whether evaluation can work with it at all; nothing else of a snapshot is validated here. */
-export const isSnapshot = (value: unknown): value is Snapshot => isRecord(field(value, 'flags'));
-
-/** Whether this SDK reads the format the snapshot is written in. */
-export const isReadable = ({ format = 1 }: Snapshot): boolean => format <= 1;
 
 type Check = (value: unknown) => boolean;
 

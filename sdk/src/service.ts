@@ -1,5 +1,7 @@
 import { FledgeError } from './error.js';
 import type { Fetch } from './options.js';
+import type { Sink } from './source.js';
+import { guard } from './timer.js';
 import { VERSION } from './version.js';
 
 /** How to reach the service, and the clock and chance that decide when. */
@@ -20,39 +22,57 @@ const LONGEST_BACKOFF_MS = 30_000;
 /** Silence after which a connection counts as dead: the service sends something every 20 s. */
 export const SILENCE_MS = 50_000;
 
-/** Asks for `/sdk/v1/<path>`. Resolves with 200 or 304; anything else rejects with what the status means. */
+/**
+ * Asks for `/sdk/v1/<path>` and lets `read` have the answer, 200 or 304; anything else, and silence for `timeoutMs`, is
+ * trouble. Resolves with the trouble, of which the sink was told.
+ */
 export const ask = async (
-  { url, sdkKey, fetch, now, random }: Service,
+  service: Service,
+  sink: Sink,
+  signal: AbortSignal,
   path: 'snapshot' | 'stream',
   headers: Record<string, string>,
-  signal: AbortSignal,
-): Promise<Response> => {
-  const response = await fetch(`${url}/sdk/v1/${path}`, {
-    headers: {
-      ...headers,
-      Authorization: `Bearer ${sdkKey}`,
-      'Fledge-Format': '1',
-      'User-Agent': `fledge-sdk-js/${VERSION}`,
-    },
-    signal,
-  });
-  const { status } = response;
-  if (status === 200 || status === 304) return response;
-  if (status === 401 || status === 403) {
-    throw new FledgeError('refused', `The service refused the SDK key (${status})`, {}, REFUSED_RETRY_MS);
+  timeoutMs: number,
+  read: (response: Response, signal: AbortSignal, alive: (ms: number) => void) => Promise<void>,
+): Promise<FledgeError | undefined> => {
+  try {
+    await guard(signal, async (inner, alive) => {
+      alive(timeoutMs);
+      const response = await service.fetch(`${service.url}/sdk/v1/${path}`, {
+        headers: {
+          ...headers,
+          Authorization: `Bearer ${service.sdkKey}`,
+          'Fledge-Format': '1',
+          'User-Agent': `fledge-sdk-js/${VERSION}`,
+        },
+        signal: inner,
+      });
+      alive(timeoutMs);
+      if (response.status !== 200 && response.status !== 304) throw unexpected(service, response);
+      await read(response, inner, alive);
+    });
+    return undefined;
+  } catch (cause) {
+    const kind = cause instanceof SyntaxError ? 'protocol' : 'network';
+    const trouble = FledgeError.from(cause, kind, `GET /sdk/v1/${path} failed`);
+    sink.lost(trouble);
+    return trouble;
   }
-  throw new FledgeError(
-    'status',
-    `GET /sdk/v1/${path} was answered with ${status}${status === 404 ? ': is the url right?' : ''}`,
-    {},
-    retryAfter(response.headers.get('retry-after'), now) * (1 + random() / 10),
-  );
 };
 
-/** Seconds or an HTTP date (RFC 9110, 10.2.3) as milliseconds from now; 0 when absent or unreadable. */
-const retryAfter = (header: string | null, now: () => number): number => {
-  const ms = header === null ? 0 : Number(header) * 1000 || Date.parse(header) - now();
-  return Math.min(Math.max(ms || 0, 0), LONGEST_RETRY_AFTER_MS);
+/** What an answer means that is neither of those hoped for. */
+const unexpected = ({ now, random }: Service, { status, headers }: Response): FledgeError => {
+  const refused = status === 401 || status === 403;
+  // Seconds or a date (RFC 9110, 10.2.3).
+  const header = headers.get('retry-after') ?? '0';
+  const ms = Number(header) * 1000 || Date.parse(header) - now();
+  const retryAfter = Math.min(Math.max(ms || 0, 0), LONGEST_RETRY_AFTER_MS);
+  return new FledgeError(
+    refused ? 'refused' : 'status',
+    `The service answered ${status}`,
+    undefined,
+    refused ? REFUSED_RETRY_MS : retryAfter * (1 + random() / 10),
+  );
 };
 
 /** The delay before the next try after so many failures: full jitter below 0.5 s, 1 s, 2 s … 30 s, but no less than was asked for. */

@@ -1,10 +1,10 @@
-import { asFledgeError, FledgeError } from './error.js';
+import { FledgeError } from './error.js';
 import { eventParser } from './event-parser.js';
 import { field } from './json.js';
 import { poll, pollInterval } from './polling-source.js';
 import { ask, backoff, SILENCE_MS, type Service } from './service.js';
 import type { Sink, Source } from './source.js';
-import { guard, sleep } from './timer.js';
+import { sleep } from './timer.js';
 
 /** The first event is sent at once: a proxy that holds it back this long will not do for streams. */
 const FIRST_EVENT_MS = 10_000;
@@ -48,7 +48,7 @@ export const streamSource =
   };
 
 /** How a stream ended: whether any event was understood, whether all of them fitted what is held, and what broke it. */
-type Ending = { heard: boolean; fits: boolean; trouble?: FledgeError };
+type Ending = { heard: boolean; fits: boolean; trouble?: FledgeError | undefined };
 
 /** Opens one stream and resolves when it is over; the sink was told of the trouble. */
 const openStream = async (
@@ -58,19 +58,18 @@ const openStream = async (
   revision: string | undefined,
 ): Promise<Ending> => {
   const ending: Ending = { heard: false, fits: true };
-  try {
-    await guard(signal, async (inner, alive) => {
-      alive(FIRST_EVENT_MS);
-      const accept = { Accept: 'text/event-stream' };
-      const response = await ask(
-        service,
-        'stream',
-        revision === undefined ? accept : { ...accept, 'Last-Event-ID': revision },
-        inner,
-      );
+  const headers = { Accept: 'text/event-stream', ...(revision !== undefined && { 'Last-Event-ID': revision }) };
+  ending.trouble = await ask(
+    service,
+    sink,
+    signal,
+    'stream',
+    headers,
+    FIRST_EVENT_MS,
+    async (response, inner, alive) => {
       const reader = response.body?.getReader();
-      if (!reader || !response.headers.get('content-type')?.startsWith(accept.Accept)) {
-        throw new FledgeError('protocol', 'GET /sdk/v1/stream was not answered with a stream of events');
+      if (!reader || !response.headers.get('content-type')?.startsWith(headers.Accept)) {
+        throw new FledgeError('protocol', 'The stream was not answered with events');
       }
       inner.addEventListener('abort', () => void reader.cancel().catch(() => undefined));
       const decoder = new TextDecoder();
@@ -84,11 +83,8 @@ const openStream = async (
         alive(ending.heard ? SILENCE_MS : FIRST_EVENT_MS);
       }
       if (!ending.heard && ending.fits) throw new FledgeError('network', 'The stream ended before its first event');
-    });
-  } catch (cause) {
-    ending.trouble = asFledgeError(cause, 'network', 'GET /sdk/v1/stream failed');
-    sink.lost(ending.trouble);
-  }
+    },
+  );
   return ending;
 };
 
@@ -105,7 +101,7 @@ const takeEvent = (sink: Sink, ending: Ending, type: string, data: string): void
         ? sink.patch(field(document, 'change') ?? document)
         : sink.current(field(document, 'revision')));
   } catch (cause) {
-    throw new FledgeError('protocol', `The event ${type} could not be understood`, { cause });
+    throw FledgeError.from(cause, 'protocol', `Got a broken ${type}`);
   }
   ending.heard = true;
 };
