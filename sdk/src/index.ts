@@ -2,5 +2,13 @@ export type { ClientEvents, FledgeClient, Status } from './client.js';
 export { createClient } from './create-client.js';
 export { FledgeError, type ErrorKind } from './error.js';
 export type { Answer, EvaluationDetails, FledgeFlags, FlagKey, FlagValue } from './flags.js';
-export type { ClientOptions, Fetch, FixedOptions, Logger, ServiceOptions, SnapshotCache } from './options.js';
-export type { Context, JsonValue, Reason, Snapshot } from '@fledge/evaluation';
+export type {
+  ClientOptions,
+  CommonOptions,
+  Fetch,
+  FixedOptions,
+  Logger,
+  ServiceOptions,
+  SnapshotCache,
+} from './options.js';
+export type { Context, EvaluationMetadata, JsonValue, Reason, Snapshot } from '@fledge/evaluation';

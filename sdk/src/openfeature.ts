@@ -1,0 +1,158 @@
+import {
+  ErrorCode,
+  OpenFeatureEventEmitter,
+  ServerProviderEvents,
+  type EvaluationContext,
+  type EvaluationContextValue,
+  type FlagMetadata,
+  type JsonValue,
+  type Provider,
+  type ResolutionDetails,
+} from '@openfeature/server-sdk';
+import type { Context, EvaluationMetadata } from '@fledge/evaluation';
+import type { FledgeClient } from './client.js';
+
+/** How a provider starts. */
+export type FledgeProviderOptions = {
+  /** How long `initialize` waits for a snapshot, in milliseconds; default 10,000. */
+  readonly readyTimeoutMs?: number;
+};
+
+/**
+ * An OpenFeature provider for servers: `OpenFeature.setProviderAndWait(new FledgeProvider(createClient({ … })))`. It is
+ * ready when the client holds a snapshot, STALE while contact with the service is lost and in ERROR while the key is
+ * refused, and answers from the last snapshot in all of them. Closing it closes the client.
+ */
+export class FledgeProvider implements Provider {
+  readonly metadata = { name: 'fledge' };
+  readonly runsOn = 'server';
+  readonly events = new OpenFeatureEventEmitter();
+  readonly #client: FledgeClient;
+  readonly #readyTimeoutMs: number;
+  /** True from an ERROR or STALE until the READY that ends it. The first READY is OpenFeature's own: none of ours before. */
+  #impaired = false;
+  #offs: readonly (() => void)[] = [];
+
+  constructor(client: FledgeClient, { readyTimeoutMs = 10_000 }: FledgeProviderOptions = {}) {
+    this.#client = client;
+    this.#readyTimeoutMs = readyTimeoutMs;
+  }
+
+  /** Resolves once the client holds a snapshot; rejects when its key is refused or the time is over, and may recover from both. */
+  async initialize(): Promise<void> {
+    try {
+      await this.#client.ready({ timeoutMs: this.#readyTimeoutMs });
+    } catch (error) {
+      this.#impaired = true;
+      throw error;
+    } finally {
+      this.#listen();
+    }
+  }
+
+  async onClose(): Promise<void> {
+    for (const off of this.#offs) off();
+    await this.#client.close();
+  }
+
+  resolveBooleanEvaluation(
+    key: string,
+    defaultValue: boolean,
+    context: EvaluationContext,
+  ): Promise<ResolutionDetails<boolean>> {
+    return this.#resolve(key, defaultValue, defaultValue, context);
+  }
+
+  resolveStringEvaluation(
+    key: string,
+    defaultValue: string,
+    context: EvaluationContext,
+  ): Promise<ResolutionDetails<string>> {
+    return this.#resolve(key, defaultValue, defaultValue, context);
+  }
+
+  resolveNumberEvaluation(
+    key: string,
+    defaultValue: number,
+    context: EvaluationContext,
+  ): Promise<ResolutionDetails<number>> {
+    return this.#resolve(key, defaultValue, defaultValue, context);
+  }
+
+  resolveObjectEvaluation<T extends JsonValue>(
+    key: string,
+    defaultValue: T,
+    context: EvaluationContext,
+  ): Promise<ResolutionDetails<T>> {
+    // A default of any type may stand for an object, so one that certainly is an object says which type is asked for.
+    return this.#resolve(key, defaultValue, {}, context);
+  }
+
+  #resolve<T>(
+    key: string,
+    defaultValue: T,
+    example: JsonValue,
+    context: EvaluationContext,
+  ): Promise<ResolutionDetails<T>>;
+  async #resolve(
+    key: string,
+    defaultValue: unknown,
+    example: JsonValue,
+    context: EvaluationContext,
+  ): Promise<ResolutionDetails<unknown>> {
+    const evaluation = this.#client.evaluate(key, toContext(context), example);
+    const { value, variant, reason, errorCode, errorMessage } = evaluation;
+    return {
+      value: variant === undefined ? defaultValue : value,
+      ...(variant !== undefined && { variant }),
+      reason,
+      ...(errorCode && { errorCode: ErrorCode[errorCode] }),
+      ...(errorMessage !== undefined && { errorMessage }),
+      flagMetadata: toFlagMetadata(evaluation.metadata),
+    };
+  }
+
+  /** Passes on what the client tells. */
+  #listen(): void {
+    const client = this.#client;
+    const impair = (event: ServerProviderEvents.Error | ServerProviderEvents.Stale, message: string): void => {
+      this.#impaired = true;
+      this.events.emit(event, { message });
+    };
+    const onStale = (): void => impair(ServerProviderEvents.Stale, 'Contact with the Fledge service is lost');
+    this.#offs = [
+      client.on('change', ({ flags }) =>
+        this.events.emit(ServerProviderEvents.ConfigurationChanged, { flagsChanged: [...flags] }),
+      ),
+      client.on('stale', onStale),
+      client.on('error', ({ kind, message }) => {
+        if (kind === 'refused') impair(ServerProviderEvents.Error, message);
+      }),
+      client.on('ready', () => {
+        if (this.#impaired) this.events.emit(ServerProviderEvents.Ready);
+        this.#impaired = false;
+      }),
+    ];
+  }
+}
+
+/** OpenFeature knows dates, JSON does not: conditions read them as RFC 3339 text. */
+const toJson = (value: EvaluationContextValue): JsonValue => {
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
+  if (Array.isArray(value)) return value.map(toJson);
+  return typeof value === 'object' && value !== null ? toObject(value) : value;
+};
+
+const toObject = (value: Readonly<Record<string, EvaluationContextValue>>): Record<string, JsonValue> =>
+  Object.fromEntries(Object.entries(value).map(([name, field]) => [name, toJson(field)]));
+
+const toContext = ({ targetingKey, ...attributes }: EvaluationContext): Context => ({
+  ...toObject(attributes),
+  ...(targetingKey !== undefined && { targetingKey }),
+});
+
+const toFlagMetadata = (metadata: EvaluationMetadata): FlagMetadata => {
+  const known: FlagMetadata = {};
+  for (const [name, value] of Object.entries(metadata)) if (value !== undefined) known[name] = value;
+  return known;
+};
