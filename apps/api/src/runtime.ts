@@ -6,6 +6,7 @@ import {
   createDataSource,
   EnvironmentStore,
   FlagStore,
+  PatternCheck,
   cleanUp,
   probe,
   ProjectStore,
@@ -59,12 +60,13 @@ const CLEAN_UP_MS = 3_600_000;
 export function createRuntime(options: RuntimeOptions): Runtime {
   const { log, limits } = options;
   const dataSource = createDataSource({ url: options.url, poolSize: options.poolSize, migrations });
+  const patterns = new PatternCheck();
   const stores: Stores = {
     projects: new ProjectStore(dataSource),
     environments: new EnvironmentStore(dataSource, limits),
     flags: new FlagStore(dataSource, limits),
-    targetings: new TargetingStore(dataSource, limits),
-    cohorts: new CohortStore(dataSource, limits),
+    targetings: new TargetingStore(dataSource, limits, patterns),
+    cohorts: new CohortStore(dataSource, limits, patterns),
     changes: new ChangeStore(dataSource),
     tokens: new TokenStore(dataSource),
   };
@@ -125,6 +127,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     async stop() {
       for (const loop of loops) clearInterval(loop);
       await feed.stop();
+      await patterns.stop();
       await authenticator.stop();
       if (dataSource.isInitialized) await dataSource.destroy();
     },

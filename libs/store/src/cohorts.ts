@@ -21,6 +21,7 @@ import type { ProjectRow } from './entities/project.entity.js';
 import { keyTaken, notFound, refuseProblems } from './errors.js';
 import { DEFAULT_LIMITS, refuseBeyond, type Limits } from './limits.js';
 import { findProject, lockEnvironments, refuseStale, type Expected } from './locate.js';
+import { patternsOf, type PatternCheck } from './pattern-check.js';
 import { containing, slice, toPage, type Page, type PageQuery } from './page.js';
 import { cohortsPatch, environmentsReaching, reachedCohorts, reachPatch } from './reach.js';
 import { refuseReferenced, whoNamesCohort } from './references.js';
@@ -55,7 +56,7 @@ export class CohortStore {
   constructor(
     private readonly dataSource: DataSource,
     private readonly limits: Limits = DEFAULT_LIMITS,
-    private readonly patternProblem?: (pattern: string) => string | undefined,
+    private readonly patterns?: PatternCheck,
   ) {}
 
   async list(project: string, query: PageQuery & { readonly q?: string | undefined }): Promise<Page<CohortDocument>> {
@@ -115,10 +116,11 @@ export class CohortStore {
 
   /** Makes a cohort. No environment changes: nothing names it yet. @throws DomainError `key_taken`, `invalid`, `limit_reached` */
   async create(by: Actor, project: string, input: CohortInput): Promise<CohortDocument> {
+    const unsafe = await this.patterns?.problems(patternsOf(input.rules));
     return write(this.dataSource, by, async (tx) => {
       const owner = await findProject(tx, project, true);
       refuseBeyond(this.limits, 'cohortsPerProject', await tx.count(CohortRow, { where: { projectId: owner.id } }));
-      const warnings = await this.#validate(tx, owner, input);
+      const warnings = await this.#validate(tx, owner, input, unsafe);
       const row = await insertCohort(tx, owner, input);
       const members = { included: new Set(input.included).size, excluded: new Set(input.excluded).size };
       const document = cohortDocument(row, owner.key, members);
@@ -143,10 +145,11 @@ export class CohortStore {
     input: CohortInput,
     expected: Expected,
   ): Promise<CohortDocument> {
+    const unsafe = await this.patterns?.problems(patternsOf(input.rules));
     return write(this.dataSource, by, async (tx) => {
       const { owner, environments, row } = await lockCohort(tx, project, key);
       refuseStale(row.version, expected);
-      const warnings = await this.#validate(tx, owner, await completed(tx, row.id, input));
+      const warnings = await this.#validate(tx, owner, await completed(tx, row.id, input), unsafe);
       const before = cohortDocument(row, owner.key, await countMembers(tx, row.id));
       const batches = await replacingBatches(tx, row.id, input);
       const edited = applyInput(row, input);
@@ -231,7 +234,12 @@ export class CohortStore {
     });
   }
 
-  async #validate(tx: Tx, owner: ProjectRow, input: CohortInput): Promise<readonly Problem[]> {
+  async #validate(
+    tx: Tx,
+    owner: ProjectRow,
+    input: CohortInput,
+    unsafe: ReadonlyMap<string, string> = new Map(),
+  ): Promise<readonly Problem[]> {
     const cohort: Cohort = {
       key: input.key,
       ...(input.attribute === undefined ? {} : { attribute: input.attribute }),
@@ -240,7 +248,9 @@ export class CohortStore {
       rules: input.rules ?? [],
     };
     const cohorts = await reachableCohortDocuments(tx, owner.id, cohortsNamedBy(cohort));
-    const { problems, warnings } = validateCohort(cohort, { flags: {}, cohorts }, this.limits, this.patternProblem);
+    const { problems, warnings } = validateCohort(cohort, { flags: {}, cohorts }, this.limits, (pattern) =>
+      unsafe.get(pattern),
+    );
     refuseProblems(problems);
     return warnings;
   }

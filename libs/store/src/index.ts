@@ -16,6 +16,7 @@ export type { Expected } from './locate.js';
 export { cleanUp, probe } from './maintenance.js';
 export { migrate, type MigrateOptions } from './migrate.js';
 export type { Page, PageQuery } from './page.js';
+export { PatternCheck } from './pattern-check.js';
 export { ProjectStore, type NewProject, type ProjectEdit } from './projects.js';
 export { SnapshotStore, type Missed, type Position } from './snapshots.js';
 export { TargetingStore, type FlagState, type Percentage, type TargetingRef } from './targetings.js';

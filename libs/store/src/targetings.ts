@@ -13,6 +13,7 @@ import { DomainError, notFound, refuseProblems } from './errors.js';
 import type { FlagQuery } from './flags.js';
 import { DEFAULT_LIMITS, type Limits } from './limits.js';
 import { findEnvironment, findFlag, findProject, refuseStale, type Expected } from './locate.js';
+import { patternsOf, type PatternCheck } from './pattern-check.js';
 import { containing, slice, toPage, type Page } from './page.js';
 import { reachedCohorts, reachPatch } from './reach.js';
 import { derivedOf, surroundingsOf } from './surroundings.js';
@@ -51,7 +52,7 @@ export class TargetingStore {
   constructor(
     private readonly dataSource: DataSource,
     private readonly limits: Limits = DEFAULT_LIMITS,
-    private readonly patternProblem?: (pattern: string) => string | undefined,
+    private readonly patterns?: PatternCheck,
   ) {}
 
   async list(project: string, environment: string, query: FlagQuery): Promise<Page<FlagState>> {
@@ -95,7 +96,8 @@ export class TargetingStore {
 
   /** Replaces the whole document. @throws DomainError `version_stale`, `invalid`, `archived` */
   async replace(by: Actor, ref: TargetingRef, targeting: Targeting, expected: Expected): Promise<TargetingDocument> {
-    return this.#change(by, ref, 'targeting.updated', expected, () => targeting);
+    const unsafe = await this.patterns?.problems(patternsOf(targeting.rules));
+    return this.#change(by, ref, 'targeting.updated', expected, () => targeting, unsafe);
   }
 
   /** The switch. Turning off always works, whatever else is wrong with the document. */
@@ -132,6 +134,7 @@ export class TargetingStore {
     action: string,
     expected: Expected,
     edit: (current: Targeting, flag: FlagRow, tx: Tx, owner: ProjectRow) => Targeting | Promise<Targeting>,
+    unsafe: ReadonlyMap<string, string> = new Map(),
   ): Promise<TargetingDocument> {
     return write(this.dataSource, by, async (tx) => {
       const { owner, environment, flag, row } = await locate(tx, ref, true);
@@ -144,7 +147,7 @@ export class TargetingStore {
       }
       const before = row.document;
       const after = await edit(before, flag, tx, owner);
-      const warnings = await this.#validate(tx, environment, flag, before, after);
+      const warnings = await this.#validate(tx, environment, flag, before, after, unsafe);
       const current = targetingDocument(flag.key, environment.key, before, row.version, row.updatedAt);
       if (isDeepStrictEqual(before, after)) return { ...current, warnings };
       const version = environment.snapshotVersion + 1;
@@ -174,11 +177,12 @@ export class TargetingStore {
     flag: FlagRow,
     before: Targeting,
     after: Targeting,
+    unsafe: ReadonlyMap<string, string>,
   ): Promise<readonly Problem[]> {
     const onlyOff = isDeepStrictEqual({ ...before, enabled: false }, after);
     const joined = joinFlag(flag, after);
     const surroundings = await surroundingsOf(tx, flag.projectId, environment.id, joined);
-    const { problems, warnings } = validateFlag(joined, surroundings, this.limits, this.patternProblem);
+    const { problems, warnings } = validateFlag(joined, surroundings, this.limits, (pattern) => unsafe.get(pattern));
     if (!onlyOff) refuseProblems(problems);
     return warnings;
   }

@@ -89,6 +89,7 @@ const ApiRules = () =>
 const ApiFallthrough = () =>
   ApiProperty({
     type: 'object',
+    additionalProperties: true,
     oneOf: [{ $ref: getSchemaPath(ServeVariantDto) }, { $ref: getSchemaPath(ServeSplitDto) }],
     nullable: true,
     example: { variant: 'off' },
