@@ -42,6 +42,8 @@ export class EvaluatingClient implements FledgeClient {
   readonly #holder = new Holder();
   readonly #announcer: Announcer;
   readonly #save: ((snapshot?: Snapshot) => Promise<void>) | undefined;
+  /** Settles when the source has come to its end, soon after `close`. */
+  readonly #running: Promise<void>;
   /** Aborted by `close` and by nothing else: from then on nothing changes. */
   readonly #life = new AbortController();
   /** Settle the promises of `ready` that are still open; empty whenever a snapshot is held. */
@@ -63,7 +65,7 @@ export class EvaluatingClient implements FledgeClient {
     this.#announcer = new Announcer(settings);
     this.#save = cache && cacheWriter(cache, this.#onCacheThrow);
     if (bootstrap) this.#suggest(bootstrap);
-    this.#run(source).catch((cause: unknown) =>
+    this.#running = this.#run(source).catch((cause: unknown) =>
       this.#announcer.report(FledgeError.from(cause, 'protocol', 'The source failed')),
     );
   }
@@ -156,12 +158,13 @@ export class EvaluatingClient implements FledgeClient {
     await this.#save?.();
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#life.abort();
     this.#announcer.clear();
     this.#status = { ...this.#status, state: 'closed' };
     this.#settle();
-    return this.flush();
+    await this.#running;
+    await this.flush();
   }
 
   /** Every evaluation for the application passes here, one by one; `evaluateAll` does not. */
