@@ -1,7 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { JsonValue } from '@fledge/evaluation';
-import { IsISO8601, IsOptional, IsString, MaxLength } from 'class-validator';
+import { IsOptional, IsString, MaxLength } from 'class-validator';
 import { PageQueryDto } from '../http/page.query.js';
+import { IsInstant } from '../http/strings.js';
 
 class SubjectDto {
   @ApiProperty({
@@ -119,11 +120,11 @@ export class ChangeQueryDto extends PageQueryDto {
 
   @ApiPropertyOptional({ description: 'Not before this instant.', example: '2026-11-01T00:00:00Z' })
   @IsOptional()
-  @IsISO8601({ strict: true }, { message: 'Expected an RFC 3339 date-time' })
+  @IsInstant()
   since?: string;
 
   @ApiPropertyOptional({ description: 'Before this instant.', example: '2026-12-01T00:00:00Z' })
   @IsOptional()
-  @IsISO8601({ strict: true }, { message: 'Expected an RFC 3339 date-time' })
+  @IsInstant()
   until?: string;
 }

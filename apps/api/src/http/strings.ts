@@ -1,6 +1,15 @@
 import { applyDecorators } from '@nestjs/common';
 import { KEY_PATTERN } from '@fledge/evaluation';
-import { ArrayMaxSize, IsArray, IsString, Matches, MaxLength, ValidateBy } from 'class-validator';
+import {
+  ArrayMaxSize,
+  IsArray,
+  IsISO8601,
+  IsString,
+  Matches,
+  MaxLength,
+  ValidateBy,
+  ValidateIf,
+} from 'class-validator';
 
 /** What keys look like; `.` and `..` cannot match. */
 export const IsKey = (each = false) =>
@@ -29,6 +38,18 @@ export const IsTexts = (count: number, most: number) =>
     ArrayMaxSize(count, { message: `Expected at most ${count.toLocaleString('en')} items` }),
     IsText(most, true),
   );
+
+const INSTANT =
+  /^(?!0000)\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:0\d|1[0-4]):[0-5]\d)$/;
+
+/** An RFC 3339 date-time with its zone, of a day that exists. */
+export const IsInstant = () => {
+  const message = 'Expected an RFC 3339 date-time with a zone, such as 2026-11-23T10:00:00Z';
+  return applyDecorators(Matches(INSTANT, { message }), IsISO8601({ strict: true }, { message }));
+};
+
+/** May be left out, but not be null: null is a value like any other, and of the wrong type. */
+export const MayBeAbsent = () => ValidateIf((_dto: object, value: unknown) => value !== undefined);
 
 /** Present, be it as null: what it holds is judged by the validator of documents. */
 export const IsPresent = () =>

@@ -13,6 +13,7 @@ type Class = new () => object;
 @Injectable()
 export class DtoPipe implements PipeTransform {
   transform(value: unknown, { type, metatype }: ArgumentMetadata): unknown {
+    if (type === 'param') refuseNameless(value);
     if (metatype === undefined || (type !== 'body' && type !== 'query') || BUILT_IN.has(metatype)) return value;
     return type === 'body' ? toBody(metatype as Class, value ?? {}) : toQuery(metatype as Class, value);
   }
@@ -32,15 +33,29 @@ function toBody(metatype: Class, value: unknown): object {
       ],
     });
   }
-  const dto = Object.assign(new metatype(), value);
-  refuse(422, 'invalid', problemsOf(dto));
+  // class-validator finds its rules through `constructor` and takes other members of every object for known fields.
+  const harmful = Object.keys(value).filter((name) => name in Object.prototype);
+  const harmless = Object.entries(value).filter(([name]) => !harmful.includes(name));
+  const dto = Object.assign(new metatype(), Object.fromEntries(harmless));
+  refuse(422, 'invalid', [...harmful.map((name) => unknownField(`/${name}`)), ...problemsOf(dto)]);
   return dto;
 }
 
 function toQuery(metatype: Class, value: unknown): object {
+  const unreadable = Object.entries(value ?? {})
+    .filter(([, text]) => String(text).includes('\0'))
+    .map(([name]): Problem => ({ pointer: pointerTo('', name), code: 'format', message: 'Expected no U+0000.' }));
+  refuse(400, 'bad_request', unreadable);
   const dto = plainToInstance(metatype, value);
   refuse(400, 'bad_request', problemsOf(dto));
   return dto;
+}
+
+/** Postgres cannot even look for a text with U+0000 in it. */
+function refuseNameless(value: unknown): void {
+  const names: unknown[] = typeof value === 'object' && value !== null ? Object.values(value) : [value];
+  if (names.some((name) => String(name).includes('\0')))
+    throw new RequestError(404, 'not_found', 'Nothing has a name with U+0000 in it.');
 }
 
 function refuse(status: number, code: string, problems: readonly Problem[]): void {
@@ -57,14 +72,23 @@ const problemsOf = (dto: object): Problem[] =>
   );
 
 function flatten(error: ValidationError, parent: string): Problem[] {
-  const pointer = `${parent}/${error.property.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  const pointer = pointerTo(parent, error.property);
   const own = Object.entries(error.constraints ?? {}).map(([constraint, message]): Problem =>
     constraint === 'whitelistValidation'
-      ? { pointer, code: 'unknown_field', message: 'Expected no field of this name.' }
+      ? unknownField(pointer)
       : { pointer, code: CODES[constraint] ?? 'invalid', message: `${message}.` },
   );
   return [...own, ...(error.children ?? []).flatMap((child) => flatten(child, pointer))];
 }
+
+const pointerTo = (parent: string, name: string): string =>
+  `${parent}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+
+const unknownField = (pointer: string): Problem => ({
+  pointer,
+  code: 'unknown_field',
+  message: 'Expected no field of this name.',
+});
 
 /** class-validator's names for what it checked, in ours. */
 const CODES: Readonly<Record<string, string>> = {
@@ -77,6 +101,7 @@ const CODES: Readonly<Record<string, string>> = {
   isDefined: 'required',
   isPresent: 'required',
   isIn: 'unknown_value',
+  isIso8601: 'format',
   matches: 'format',
   maxLength: 'too_long',
   minLength: 'too_short',
