@@ -5,7 +5,7 @@ import { ApiConditions, DescribesConditions, GateDto } from '../flags/condition.
 import { CommentDto } from '../http/comment.dto.js';
 import { DocumentProblemDto } from '../http/openapi.js';
 import { SearchQueryDto } from '../http/page.query.js';
-import { IsKey, IsText, IsTexts } from '../http/strings.js';
+import { IsKey, IsText, IsTexts, MayBeAbsent } from '../http/strings.js';
 
 @DescribesConditions()
 class CohortRuleDto {
@@ -111,7 +111,7 @@ export class CreateCohortDto extends CohortBodyDto {
 /** The whole cohort; lists that are left out stay as they are. */
 export class ReplaceCohortDto extends CohortBodyDto {
   @ApiPropertyOptional({ description: 'The version that is replaced, unless If-Match names it.' })
-  @IsOptional()
+  @MayBeAbsent()
   @IsInt({ message: 'Expected a whole number' })
   version?: number;
 

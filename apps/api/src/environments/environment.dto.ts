@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean, IsOptional } from 'class-validator';
-import { IsKey } from '../http/strings.js';
+import { IsBoolean } from 'class-validator';
+import { IsKey, MayBeAbsent } from '../http/strings.js';
 import { ProjectDto, UpdateProjectDto } from '../projects/project.dto.js';
 
 export class EnvironmentDto extends ProjectDto {
@@ -28,7 +28,7 @@ export class CreateEnvironmentDto extends UpdateEnvironmentDto {
     example: 'production',
     description: 'The environment whose targeting the new one begins with.',
   })
-  @IsOptional()
+  @MayBeAbsent()
   @IsKey()
   copyFrom?: string;
 
@@ -37,7 +37,7 @@ export class CreateEnvironmentDto extends UpdateEnvironmentDto {
     default: false,
     description: 'Whether flags that are enabled there are enabled here.',
   })
-  @IsOptional()
+  @MayBeAbsent()
   @IsBoolean({ message: 'Expected true or false' })
   keepEnabled?: boolean;
 }

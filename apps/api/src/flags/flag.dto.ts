@@ -4,7 +4,7 @@ import type { Metadata, VariantInfo } from '@fledge/store';
 import { Allow, IsBoolean, IsIn, IsObject, IsOptional } from 'class-validator';
 import { CommentDto } from '../http/comment.dto.js';
 import { DocumentProblemDto } from '../http/openapi.js';
-import { IsKey, IsText, IsTexts } from '../http/strings.js';
+import { IsKey, IsText, IsTexts, MayBeAbsent } from '../http/strings.js';
 
 const TYPES: readonly FlagType[] = ['boolean', 'string', 'number', 'object'];
 
@@ -169,7 +169,7 @@ export class UpdateFlagDto extends CommentDto {
   description?: string | null;
 
   @ApiVariants(false)
-  @IsOptional()
+  @MayBeAbsent()
   @IsObject({ message: 'Expected an object of named values' })
   variants?: Record<string, JsonValue>;
 

@@ -3,7 +3,7 @@ import type { Condition, FlagType, JsonValue, Prerequisite, Rule, Serve } from '
 import { Allow, IsBoolean, IsDefined, IsInt, IsNumber, IsOptional, Max, Min } from 'class-validator';
 import { CommentDto } from '../http/comment.dto.js';
 import { DocumentProblemDto } from '../http/openapi.js';
-import { IsKey, IsPresent, IsText } from '../http/strings.js';
+import { IsKey, IsPresent, IsText, MayBeAbsent } from '../http/strings.js';
 import { ApiConditions, DescribesConditions, GateDto } from './condition.dto.js';
 
 class ServeVariantDto {
@@ -155,7 +155,7 @@ export class FlagStateDto extends TargetingDto {
 @ApiExtraModels(ServeVariantDto, ServeSplitDto)
 export class ReplaceTargetingDto extends CommentDto {
   @ApiPropertyOptional({ description: 'The version that is replaced, unless If-Match names it.' })
-  @IsOptional()
+  @MayBeAbsent()
   @IsInt({ message: 'Expected a whole number' })
   version?: number;
 

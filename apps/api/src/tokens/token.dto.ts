@@ -1,9 +1,9 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { Role, TokenKind } from '@fledge/store';
-import { IsIn, IsISO8601, IsOptional } from 'class-validator';
+import { IsIn, IsOptional } from 'class-validator';
 import { CommentDto } from '../http/comment.dto.js';
 import { PageQueryDto } from '../http/page.query.js';
-import { IsKey, IsText, IsTexts } from '../http/strings.js';
+import { IsInstant, IsKey, IsText, IsTexts, MayBeAbsent } from '../http/strings.js';
 
 const KINDS: readonly TokenKind[] = ['management', 'sdk'];
 const ROLES: readonly Role[] = ['admin', 'editor', 'operator', 'viewer'];
@@ -70,7 +70,7 @@ export class CreateTokenDto extends CommentDto {
   kind!: TokenKind;
 
   @ApiPropertyOptional({ enum: ROLES, description: 'Of management tokens; default viewer.' })
-  @IsOptional()
+  @MayBeAbsent()
   @IsIn(ROLES, { message: `Expected one of ${ROLES.join(', ')}` })
   role?: Role;
 
@@ -78,23 +78,23 @@ export class CreateTokenDto extends CommentDto {
     example: 'default',
     description: 'Required for SDK keys; without it a management token is for every project.',
   })
-  @IsOptional()
+  @MayBeAbsent()
   @IsKey()
   project?: string;
 
   @ApiPropertyOptional({ example: 'production', description: 'Of SDK keys: the one environment.' })
-  @IsOptional()
+  @MayBeAbsent()
   @IsKey()
   environment?: string;
 
   @ApiPropertyOptional({ type: [String], description: 'Of management tokens: only these environments of the project.' })
-  @IsOptional()
+  @MayBeAbsent()
   @IsTexts(100, 100)
   environments?: string[];
 
   @ApiPropertyOptional({ example: '2027-01-01T00:00:00Z' })
-  @IsOptional()
-  @IsISO8601({ strict: true }, { message: 'Expected an RFC 3339 date-time' })
+  @MayBeAbsent()
+  @IsInstant()
   expiresAt?: string;
 }
 
