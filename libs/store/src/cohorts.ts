@@ -243,9 +243,10 @@ export class CohortStore {
     const cohort: Cohort = {
       key: input.key,
       ...(input.attribute === undefined ? {} : { attribute: input.attribute }),
-      included: input.included ?? [],
-      excluded: input.excluded ?? [],
-      rules: input.rules ?? [],
+      // Only what is left out is empty: null is for the validator to refuse.
+      included: input.included === undefined ? [] : input.included,
+      excluded: input.excluded === undefined ? [] : input.excluded,
+      rules: input.rules === undefined ? [] : input.rules,
     };
     const cohorts = await reachableCohortDocuments(tx, owner.id, cohortsNamedBy(cohort));
     const { problems, warnings } = validateCohort(cohort, { flags: {}, cohorts }, this.limits, (pattern) =>
