@@ -6,7 +6,6 @@ import { EnvironmentRow } from './entities/environment.entity.js';
 import { ProjectRow } from './entities/project.entity.js';
 import { TokenRow, type Role, type TokenKind } from './entities/token.entity.js';
 import { notFound, refuseProblems } from './errors.js';
-import { findProject } from './locate.js';
 import { slice, toPage, type Page, type PageQuery } from './page.js';
 import { hashToken, hintOf, newTokenText } from './token-text.js';
 import { read, write, type Tx, updateRow } from './transaction.js';
@@ -296,8 +295,8 @@ async function scopeOf(
   input: NewToken,
 ): Promise<{ project: ProjectRow | undefined; environments: EnvironmentRow[] | undefined }> {
   if (input.project === undefined) return { project: undefined, environments: undefined };
-  const project = await findProject(tx, input.project).catch(() => undefined);
-  if (project === undefined) {
+  const project = await tx.findOne(ProjectRow, { where: { key: input.project } });
+  if (project === null) {
     refuseProblems([
       { pointer: '/project', code: 'unknown_project', message: `There is no project "${input.project}".` },
     ]);
