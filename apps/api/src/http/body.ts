@@ -61,7 +61,8 @@ function parse(text: string): unknown {
 function refuseHarmful(root: unknown): void {
   let level: { value: unknown; pointer: string }[] = [{ value: root, pointer: '' }];
   for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth > DEPTH_LIMIT) {
+    // The root is the first level.
+    if (depth >= DEPTH_LIMIT) {
       throw new RequestError(422, 'too_deep', `The body is nested deeper than ${DEPTH_LIMIT} levels.`, {
         errors: [
           {

@@ -38,14 +38,15 @@ export function toProblem(error: unknown): ProblemBody {
   if (error instanceof RequestError) {
     return problem(error.status, error.code, error.message, error.details);
   }
+  // Nest wraps what the HTTP server refuses.
+  const fastify = FASTIFY[codeOf(error instanceof HttpException ? error.cause : error)];
+  if (fastify !== undefined) return problem(fastify.status, fastify.code, fastify.detail);
   if (error instanceof HttpException) {
     const status = error.getStatus();
     return status === 404
       ? problem(404, 'no_such_path', error.message)
       : problem(status, `http_${status}`, error.message);
   }
-  const fastify = FASTIFY[codeOf(error)];
-  if (fastify !== undefined) return problem(fastify.status, fastify.code, fastify.detail);
   return problem(
     500,
     'internal',
