@@ -1,59 +1,58 @@
 import type { JsonValue } from './context.js';
 import type { Evaluation, EvaluationMetadata, Reason } from './evaluation.js';
-import { isRecord, isScalar, own, ownOr } from './json.js';
+import { compileGate } from './gate.js';
+import type { Gate } from './gate.js';
+import { isNumber, isRecord, isScalar, isText, own } from './json.js';
+import { need } from './run.js';
 
 /** Something a flag can answer: made once when the flag is compiled. */
 export type Choice = {
   readonly variant: string | undefined;
   readonly value: JsonValue | undefined;
-  /** The value's type; undefined without a variant. */
-  readonly type: string | undefined;
   readonly reason: Reason;
   readonly metadata: EvaluationMetadata;
-  /** Why the answer is PARSE_ERROR after all, such as a variant that the flag lacks. */
-  readonly broken: string | undefined;
-  /** The snapshot's version that the answer below names; null before there is one. */
-  version: number | undefined | null;
+  readonly mark: Mark | undefined;
+  /** The answer, and the snapshot's version that it names; null before there is one. */
+  version: unknown;
   answer: Evaluation | undefined;
 };
+
+/** The mark of a rollout: the buckets below the gate's limit are its canary. */
+export type Mark = { readonly gate: Gate; readonly metadata: EvaluationMetadata };
 
 function isMetadata(value: unknown): value is EvaluationMetadata {
   return isRecord(value) && Object.values(value).every(isScalar);
 }
 
-/** The metadata of a flag; undefined when the document holds something else than scalars there. */
-export function metadataOf(flag: unknown): EvaluationMetadata | undefined {
-  const metadata = ownOr(flag, 'metadata', {});
-  return isMetadata(metadata) ? metadata : undefined;
-}
-
-function isOfType(value: unknown, type: unknown): value is JsonValue {
-  return value !== undefined && value !== null && typeof value === type;
-}
-
-function chosen(
-  variant: string | undefined,
-  value: JsonValue | undefined,
-  reason: Reason,
-  metadata: EvaluationMetadata,
-  broken: string | undefined,
-): Choice {
-  const type = value === undefined ? undefined : typeof value;
-  return { variant, value, type, reason, metadata, broken, version: null, answer: undefined };
-}
-
-/** The choice of a document that cannot be understood. */
-export function brokenChoice(message: string): Choice {
-  return chosen(undefined, undefined, 'ERROR', {}, message);
-}
-
 /** The choice of a variant of the flag, or of none (null: the caller's default). */
-export function choice(flag: unknown, variant: string | null, reason: Reason, extra?: EvaluationMetadata): Choice {
-  const metadata = metadataOf(flag);
-  if (metadata === undefined) return brokenChoice('expected "metadata" to hold texts, numbers, true and false');
-  const all = { ...metadata, ...extra };
-  if (variant === null) return chosen(undefined, undefined, reason, all, undefined);
-  const value = own(own(flag, 'variants'), variant);
-  if (isOfType(value, own(flag, 'type'))) return chosen(variant, value, reason, all, undefined);
-  return brokenChoice(`the flag has no variant "${variant}" of its type`);
+export function choice(
+  flag: unknown,
+  variant: string | null,
+  reason: Reason,
+  extra?: EvaluationMetadata,
+  mark?: Mark,
+): Choice {
+  const type = own(flag, 'type');
+  const isValue = (value: unknown): value is JsonValue =>
+    value !== null && value !== undefined && typeof value === type;
+  return {
+    variant: variant ?? undefined,
+    value: variant === null ? undefined : need(own(flag, 'variants'), variant, isValue),
+    reason,
+    metadata: { ...need(flag, 'metadata', isMetadata, {}), ...extra },
+    mark,
+    version: null,
+    answer: undefined,
+  };
+}
+
+/** Compiles a rollout's mark, if there is one. What is not understood of it measures nothing and breaks nothing. */
+export function compileMark(measure: unknown, gate: unknown, salt: unknown): Mark | undefined {
+  if (measure === undefined) return undefined;
+  try {
+    const metadata = { rollout: need(measure, 'rollout', isText), epoch: need(measure, 'epoch', isNumber) };
+    return { gate: compileGate(gate, salt, measure), metadata };
+  } catch {
+    return undefined;
+  }
 }

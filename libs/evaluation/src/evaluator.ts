@@ -1,15 +1,14 @@
-import type { Choice } from './choice.js';
-import { metadataOf } from './choice.js';
-import { compileFlag, decide } from './compile.js';
-import type { CompiledFlag } from './compile.js';
+import type { Choice, Mark } from './choice.js';
 import type { Context } from './context.js';
+import { compileFlag } from './decide.js';
 import type { ErrorCode, Evaluation, EvaluationMetadata } from './evaluation.js';
 import type { FlagType } from './flag.js';
-import { isRecord, own } from './json.js';
+import { bucketOf } from './gate.js';
+import { isNumber, isRecord, own } from './json.js';
 import type { JsonRecord } from './json.js';
 import { compileCohort } from './membership.js';
-import { MAX_DEPTH } from './run.js';
-import type { Run, Test } from './run.js';
+import { deferred } from './run.js';
+import type { Run, Step, Truth } from './run.js';
 import type { Snapshot } from './snapshot.js';
 
 /** Evaluates the flags of one snapshot; made by `createEvaluator`. */
@@ -23,177 +22,125 @@ export type Evaluator = {
 };
 
 /** A compiled flag or cohort and what it said in the run that met it last: no run follows a chain twice or in circles. */
-type Node<C, R> = { readonly compiled: C; run: number; open: boolean; result: R | undefined };
+type Node<R> = { readonly judge: Step<R>; run: number; isOpen: boolean; result: R | undefined };
 
-/** The compiled documents of one kind, forgotten with the documents. */
-type Kind<C, R> = {
-  readonly documents: 'flags' | 'cohorts';
-  readonly known: WeakMap<object, Node<C, R>>;
-  readonly compile: (document: unknown) => C;
-};
+/** Compiled documents, forgotten with the documents. */
+type Compiled<R> = WeakMap<object, Node<R>>;
 
 /** What the evaluators of successive snapshots share. */
-type Memory = { readonly flags: Kind<CompiledFlag, Choice>; readonly cohorts: Kind<Test, boolean>; runs: number };
+type Memory = { readonly flags: Compiled<Choice>; readonly cohorts: Compiled<Truth>; runs: number };
 
-const NO_CONTEXT = {};
-
-function createMemory(): Memory {
-  return {
-    flags: { documents: 'flags', known: new WeakMap(), compile: compileFlag },
-    cohorts: { documents: 'cohorts', known: new WeakMap(), compile: compileCohort },
-    runs: 0,
+/** Finds nodes by key, compiled at their first use: until then a flag costs nothing beside its document. */
+function finder<R>(documents: unknown, compiled: Compiled<R>, compile: (document: unknown) => Step<R>) {
+  const found = new Map<string, Node<R>>();
+  return (key: string): Node<R> | undefined => {
+    let node = found.get(key);
+    if (node !== undefined) return node;
+    const document = own(documents, key);
+    if (document === undefined) return undefined;
+    node = isRecord(document) ? compiled.get(document) : undefined;
+    node ??= { judge: deferred(() => compile(document)), run: 0, isOpen: false, result: undefined };
+    if (isRecord(document)) compiled.set(document, node);
+    found.set(key, node);
+    return node;
   };
 }
 
-function visit<C, R>(
-  node: Node<C, R>,
-  context: JsonRecord,
-  run: Run,
-  judge: (compiled: C, context: JsonRecord, run: Run) => R | undefined,
-): R | undefined {
-  if (node.run === run.id) {
-    if (node.open) run.broken ??= 'a flag or cohort leads back to itself';
-    return node.result;
-  }
-  if (run.depth >= MAX_DEPTH) {
-    run.broken ??= `flags and cohorts are nested deeper than ${MAX_DEPTH}`;
-    return undefined;
-  }
-  run.depth++;
-  node.run = run.id;
-  node.open = true;
-  node.result = judge(node.compiled, context, run);
-  node.open = false;
-  run.depth--;
+function begin(run: Run, id: number, now: number): void {
+  run.id = id;
+  run.now = now;
+  run.depth = 0;
+  run.extra = undefined;
+}
+
+function visit<R>(node: Node<R> | undefined, context: JsonRecord, run: Run): R | undefined {
+  if (node === undefined) return undefined;
+  if (node.run !== run.id) {
+    if (++run.depth > MAX_DEPTH) throw new RangeError('nested too deep');
+    node.run = run.id;
+    node.isOpen = true;
+    node.result = node.judge(context, run);
+    node.isOpen = false;
+    run.depth--;
+  } else if (node.isOpen) throw new RangeError('a cycle');
   return node.result;
 }
 
-function load<C, R>(document: unknown, { known, compile }: Kind<C, R>): Node<C, R> {
-  const before = isRecord(document) ? known.get(document) : undefined;
-  if (before !== undefined) return before;
-  const node = { compiled: compile(document), run: 0, open: false, result: undefined };
-  if (isRecord(document)) known.set(document, node);
-  return node;
+/** The metadata of the unit's arm; who has no unit is in no arm. */
+function armOf({ gate, metadata }: Mark, context: JsonRecord, run: Run): EvaluationMetadata {
+  const bucket = bucketOf(gate, context, run);
+  return bucket === undefined ? {} : { ...metadata, arm: bucket >>> 0 < gate.limit ? 'canary' : 'baseline' };
 }
 
-type Nodes<C, R> = Map<string, Node<C, R>>;
+/** Prerequisites and cohorts nested deeper than this are broken, so that no document can exhaust the stack. */
+const MAX_DEPTH = 100;
 
-/** The node of a key, compiled at its first use: until then a flag costs nothing beside its document. */
-function find<C, R>(nodes: Nodes<C, R>, kind: Kind<C, R>, snapshot: unknown, key: string): Node<C, R> | undefined {
-  const known = nodes.get(key);
-  if (known !== undefined) return known;
-  const document = own(own(snapshot, kind.documents), key);
-  if (document === undefined) return undefined;
-  const node = load(document, kind);
-  nodes.set(key, node);
-  return node;
-}
-
-const isMember = (test: Test, context: JsonRecord, run: Run): boolean | undefined => test(context, run);
-
-class SnapshotEvaluator implements Evaluator {
-  readonly snapshot: Snapshot;
-  readonly #version: number | undefined;
-  readonly #memory: Memory;
-  readonly #flags: Nodes<CompiledFlag, Choice> = new Map();
-  readonly #cohorts: Nodes<Test, boolean> = new Map();
-  readonly #run: Run;
-
-  constructor(snapshot: Snapshot, previous: Evaluator | undefined) {
-    const version = own(snapshot, 'version');
-    this.snapshot = snapshot;
-    this.#version = typeof version === 'number' ? version : undefined;
-    this.#memory = previous instanceof SnapshotEvaluator ? previous.#memory : createMemory();
-    this.#run = {
-      id: 0,
-      now: 0,
-      depth: 0,
-      broken: undefined,
-      unitMissing: undefined,
-      prerequisiteFailed: undefined,
-      unit: '',
-      unitHash: 0,
-      inCohort: (key, context) => {
-        const node = find(this.#cohorts, this.#memory.cohorts, snapshot, key);
-        return node === undefined ? false : visit(node, context, this.#run, isMember);
-      },
-      variantOf: (key, context) => {
-        const node = this.#flag(key);
-        const chosen = node === undefined ? undefined : visit(node, context, this.#run, decide);
-        this.#run.broken ??= chosen?.broken;
-        return chosen?.reason === 'DISABLED' ? undefined : chosen?.variant;
-      },
-    };
-  }
-
-  evaluate(flagKey: string, context: Context, now: number, expected?: FlagType): Evaluation {
-    const run = this.#run;
-    run.id = ++this.#memory.runs;
-    run.now = now;
-    const node = this.#flag(flagKey);
-    if (node === undefined) return this.#error('FLAG_NOT_FOUND', `there is no flag "${flagKey}"`);
-    const { compiled } = node;
-    const attributes = isRecord(context) ? context : NO_CONTEXT;
-    // Without prerequisites nothing can lead back to the flag, nor ask for it twice.
-    const chosen =
-      compiled.prerequisites.length === 0
-        ? decide(compiled, attributes, run)
-        : (visit(node, attributes, run, decide) ?? compiled.none);
-    const isPlain = run.broken === undefined && run.unitMissing === undefined && run.prerequisiteFailed === undefined;
-    if (isPlain && chosen.version === this.#version && (expected === undefined || expected === chosen.type))
-      return chosen.answer ?? this.#answer(chosen);
-    const answer = this.#judge(flagKey, chosen, expected);
-    if (isPlain && answer.errorCode === undefined) {
-      chosen.version = this.#version;
-      chosen.answer = answer;
-    }
-    run.broken = undefined;
-    run.unitMissing = undefined;
-    run.prerequisiteFailed = undefined;
-    return answer;
-  }
-
-  #judge(flagKey: string, chosen: Choice, expected: FlagType | undefined): Evaluation {
-    const broken = this.#run.broken ?? chosen.broken;
-    if (broken !== undefined)
-      return this.#error('PARSE_ERROR', broken, metadataOf(own(own(this.snapshot, 'flags'), flagKey)));
-    if (expected === undefined || chosen.type === undefined || expected === chosen.type) return this.#answer(chosen);
-    return this.#error(
-      'TYPE_MISMATCH',
-      `the flag is of type ${chosen.type}, ${expected} was expected`,
-      chosen.metadata,
-    );
-  }
-
-  #flag(key: string): Node<CompiledFlag, Choice> | undefined {
-    return find(this.#flags, this.#memory.flags, this.snapshot, key);
-  }
-
-  #metadata(metadata: EvaluationMetadata | undefined): EvaluationMetadata {
-    const { unitMissing, prerequisiteFailed } = this.#run;
-    return Object.freeze({
-      ...metadata,
-      ...(this.#version !== undefined && { version: this.#version }),
-      ...(unitMissing !== undefined && { unitMissing }),
-      ...(prerequisiteFailed !== undefined && { prerequisiteFailed }),
-    });
-  }
-
-  #answer({ value, variant, reason, metadata }: Choice): Evaluation {
-    const all = this.#metadata(metadata);
-    if (value === undefined || variant === undefined) return Object.freeze({ reason, metadata: all });
-    return Object.freeze({ value, variant, reason, metadata: all });
-  }
-
-  #error(errorCode: ErrorCode, errorMessage: string, metadata?: EvaluationMetadata): Evaluation {
-    return Object.freeze({ reason: 'ERROR', errorCode, errorMessage, metadata: this.#metadata(metadata) });
-  }
-}
+const memories = new WeakMap<Evaluator, Memory>();
 
 /**
  * An evaluator of the snapshot. What `previous` compiled is used again for documents that are the identical objects, so
  * that a change recompiles what it changed; documents must therefore never be modified in place.
  */
 export function createEvaluator(snapshot: Snapshot, previous?: Evaluator): Evaluator {
-  return new SnapshotEvaluator(snapshot, previous);
+  const version = own(snapshot, 'version');
+  const versioned: EvaluationMetadata = isNumber(version) ? { version } : {};
+  const shared = previous && memories.get(previous);
+  const memory = shared ?? { flags: new WeakMap(), cohorts: new WeakMap(), runs: 0 };
+  const findFlag = finder(own(snapshot, 'flags'), memory.flags, compileFlag);
+  const findCohort = finder(own(snapshot, 'cohorts'), memory.cohorts, compileCohort);
+
+  const run: Run = {
+    id: 0,
+    now: 0,
+    depth: 0,
+    extra: undefined,
+    unit: '',
+    unitHash: 0,
+    inCohort: (key, context) => {
+      const node = findCohort(key);
+      return node !== undefined && visit(node, context, run);
+    },
+    variantOf: (key, context) => {
+      const chosen = visit(findFlag(key), context, run);
+      return chosen?.reason === 'DISABLED' ? undefined : chosen?.variant;
+    },
+  };
+
+  const metadataWith = (metadata?: EvaluationMetadata): EvaluationMetadata =>
+    Object.freeze({ ...metadata, ...versioned, ...run.extra });
+
+  const answerOf = ({ value, variant, reason, metadata }: Choice): Evaluation => {
+    const said = metadataWith(metadata);
+    if (value === undefined || variant === undefined) return Object.freeze({ reason, metadata: said });
+    return Object.freeze({ value, variant, reason, metadata: said });
+  };
+
+  const error = (errorCode: ErrorCode, errorMessage: string): Evaluation =>
+    Object.freeze({ reason: 'ERROR', errorCode, errorMessage, metadata: metadataWith() });
+
+  const evaluate = (flagKey: string, context: Context, now: number, expected?: FlagType): Evaluation => {
+    begin(run, ++memory.runs, now);
+    const node = findFlag(flagKey);
+    if (node === undefined) return error('FLAG_NOT_FOUND', `no flag "${flagKey}"`);
+    try {
+      const attributes: JsonRecord = isRecord(context) ? context : {};
+      const chosen = node.judge(attributes, run);
+      const { mark, value } = chosen;
+      if (expected !== undefined && value !== undefined && typeof value !== expected)
+        return error('TYPE_MISMATCH', `of type ${typeof value}, not ${expected}`);
+      if (mark !== undefined) run.extra = { ...run.extra, ...armOf(mark, attributes, run) };
+      if (run.extra !== undefined) return answerOf(chosen);
+      if (chosen.answer === undefined || chosen.version !== version) {
+        chosen.version = version;
+        chosen.answer = answerOf(chosen);
+      }
+      return chosen.answer;
+    } catch (problem) {
+      return error('PARSE_ERROR', `cannot be understood: ${String(problem)}`);
+    }
+  };
+
+  const evaluator = { snapshot, evaluate };
+  memories.set(evaluator, memory);
+  return evaluator;
 }

@@ -20,3 +20,4 @@ export { murmur3, fmix32 } from './murmur3.js';
 export { exponential, logTable } from './split.js';
 export { KEY_PATTERN, isKey } from './key.js';
 export { patternProblem } from './pattern.js';
+export { validateCohort, validateDefinition, validateFlag } from './validate.js';

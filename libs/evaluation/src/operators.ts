@@ -4,8 +4,7 @@ import { instant } from './instant.js';
 import { isScalar } from './json.js';
 import { patternProblem } from './pattern.js';
 import type { Truth } from './run.js';
-import { caret, compareSemver, semver, tilde } from './semver.js';
-import type { Semver } from './semver.js';
+import { caret, inSeries, semver, tilde } from './semver.js';
 import { fold, jsonNumber } from './text.js';
 
 /** Judges one element of an attribute against all values of a condition. */
@@ -17,10 +16,12 @@ type Compile = (values: readonly unknown[], ignoreCase: boolean) => Match;
 /** Texts longer than this, in UTF-16 code units, are unknown to `matches`. */
 export const LONGEST_MATCHED = 4_096;
 
-/** True if the relation holds for any value, unknown if the element or, failing that, any value cannot be read. */
-function anyOf<Actual extends object | string | number, Expected extends object | string | number>(
-  readActual: (element: unknown, ignoreCase: boolean) => Actual | undefined,
-  readExpected: (value: unknown, ignoreCase: boolean) => Expected | undefined,
+type Read<T> = (value: unknown, ignoreCase: boolean) => T | undefined;
+
+/** True if the relation holds for any value; unknown if the element or, failing that, any value cannot be read. */
+function anyOf<Actual extends string | number, Expected extends object | string | number>(
+  readActual: Read<Actual>,
+  readExpected: Read<Expected>,
   relation: (actual: Actual, expected: Expected) => boolean,
 ): Compile {
   return (values, ignoreCase) => {
@@ -48,12 +49,8 @@ export function finite(value: unknown): number | undefined {
 
 /** The regular expression of a pattern of the portable subset; undefined outside it. */
 export function regularExpression(pattern: unknown, ignoreCase: boolean): RegExp | undefined {
-  if (typeof pattern !== 'string' || patternProblem(pattern) !== undefined) return undefined;
-  try {
-    return new RegExp(pattern, ignoreCase ? 'iu' : 'u');
-  } catch {
-    return undefined;
-  }
+  const allowed = typeof pattern === 'string' && patternProblem(pattern) === undefined;
+  return allowed ? RegExp(pattern, ignoreCase ? 'iu' : 'u') : undefined;
 }
 
 /**
@@ -82,38 +79,43 @@ const isIn: Compile = (values, ignoreCase) => {
   };
 };
 
-const texts = (relation: (actual: string, expected: string) => boolean): Compile => anyOf(text, text, relation);
-const numbers = (relation: (actual: number, expected: number) => boolean): Compile => anyOf(finite, finite, relation);
-const instants = (relation: (actual: number, expected: number) => boolean): Compile =>
-  anyOf(instant, instant, relation);
-const versions = (relation: (actual: Semver, expected: Semver) => boolean): Compile => anyOf(semver, semver, relation);
+type Ordered = (actual: string | number, expected: string | number) => boolean;
+const equal: Ordered = (actual, expected) => actual === expected;
+const less: Ordered = (actual, expected) => actual < expected;
+const lessOrEqual: Ordered = (actual, expected) => actual <= expected;
+const greater: Ordered = (actual, expected) => actual > expected;
+const greaterOrEqual: Ordered = (actual, expected) => actual >= expected;
 
-const MATCHERS = {
+function ordered(read: Read<string | number>, relation: Ordered): Compile {
+  return anyOf(read, read, relation);
+}
+
+const MATCHERS: Readonly<Record<Exclude<Operator, 'exists'>, Compile>> = {
   in: isIn,
-  contains: texts((actual, expected) => actual.includes(expected)),
-  starts_with: texts((actual, expected) => actual.startsWith(expected)),
-  ends_with: texts((actual, expected) => actual.endsWith(expected)),
+  contains: anyOf(text, text, (actual, expected) => actual.includes(expected)),
+  starts_with: anyOf(text, text, (actual, expected) => actual.startsWith(expected)),
+  ends_with: anyOf(text, text, (actual, expected) => actual.endsWith(expected)),
   matches: anyOf(
     (element) => (typeof element === 'string' && element.length <= LONGEST_MATCHED ? element : undefined),
     regularExpression,
     (actual, expected) => expected.test(actual),
   ),
-  num_eq: numbers((actual, expected) => actual === expected),
-  lt: numbers((actual, expected) => actual < expected),
-  lte: numbers((actual, expected) => actual <= expected),
-  gt: numbers((actual, expected) => actual > expected),
-  gte: numbers((actual, expected) => actual >= expected),
-  before: instants((actual, expected) => actual < expected),
-  after: instants((actual, expected) => actual > expected),
-  semver_eq: versions((actual, expected) => compareSemver(actual, expected) === 0),
-  semver_lt: versions((actual, expected) => compareSemver(actual, expected) < 0),
-  semver_lte: versions((actual, expected) => compareSemver(actual, expected) <= 0),
-  semver_gt: versions((actual, expected) => compareSemver(actual, expected) > 0),
-  semver_gte: versions((actual, expected) => compareSemver(actual, expected) >= 0),
-  semver_caret: versions(caret),
-  semver_tilde: versions(tilde),
+  num_eq: ordered(finite, equal),
+  lt: ordered(finite, less),
+  lte: ordered(finite, lessOrEqual),
+  gt: ordered(finite, greater),
+  gte: ordered(finite, greaterOrEqual),
+  before: ordered(instant, less),
+  after: ordered(instant, greater),
+  semver_eq: ordered(semver, equal),
+  semver_lt: ordered(semver, less),
+  semver_lte: ordered(semver, lessOrEqual),
+  semver_gt: ordered(semver, greater),
+  semver_gte: ordered(semver, greaterOrEqual),
+  semver_caret: anyOf(semver, caret, inSeries),
+  semver_tilde: anyOf(semver, tilde, inSeries),
   cidr: anyOf(address, range, inRange),
-} satisfies Record<Exclude<Operator, 'exists'>, Compile>;
+};
 
 function isMatcher(operator: string): operator is keyof typeof MATCHERS {
   return Object.hasOwn(MATCHERS, operator);

@@ -1,14 +1,16 @@
+import type { EvaluationMetadata } from './evaluation.js';
+import { own } from './json.js';
 import type { JsonRecord } from './json.js';
 import { murmur3 } from './murmur3.js';
 
 /** Kleene's third value is undefined: what is not known. */
 export type Truth = boolean | undefined;
 
-/** A compiled condition, gate or cohort: judges the context of a run. */
-export type Test = (context: JsonRecord, run: Run) => Truth;
+/** A compiled part of a document: judges the context of a run. It throws when the document turns out to be broken. */
+export type Step<R> = (context: JsonRecord, run: Run) => R;
 
-/** Prerequisites and cohorts nested deeper than this are broken, so that no document can exhaust the stack. */
-export const MAX_DEPTH = 100;
+/** A compiled condition, or a gate where it is no more than one. */
+export type Test = Step<Truth>;
 
 /**
  * What one evaluation finds out on its way. One object serves all evaluations of an evaluator, in turn; the context is
@@ -18,13 +20,10 @@ export type Run = {
   /** Tells one evaluation's memory of a flag or cohort from the last one's. */
   id: number;
   now: number;
+  /** How many prerequisites and cohorts the evaluation is inside of. */
   depth: number;
-  /** What is wrong with a document that was met: ends the evaluation with PARSE_ERROR. */
-  broken: string | undefined;
-  /** The `bucketBy` of the first gate or split that was passed over for want of a unit. */
-  unitMissing: string | undefined;
-  /** The direct prerequisite that does not hold. */
-  prerequisiteFailed: string | undefined;
+  /** What the answer's metadata say beside what is known when a flag is compiled. */
+  extra: EvaluationMetadata | undefined;
   /** The unit hashed last: one string hash serves a unit for all flags. */
   unit: string;
   unitHash: number;
@@ -43,17 +42,6 @@ export function unitHash(run: Run, unit: string): number {
   return run.unitHash;
 }
 
-/** A test that finds its document broken when it is met. */
-export function breaks(message: string): (context: JsonRecord, run: Run) => undefined {
-  return (_context, run) => {
-    run.broken ??= message;
-    return undefined;
-  };
-}
-
-/** A test of a kind that this evaluator does not know: never true, even negated. */
-export const never = (): undefined => undefined;
-
 /** True when all tests are; else what the first that is not true says. Later ones are not met. */
 export function all(tests: readonly Test[], context: JsonRecord, run: Run): Truth {
   for (const test of tests) {
@@ -61,4 +49,29 @@ export function all(tests: readonly Test[], context: JsonRecord, run: Run): Trut
     if (truth !== true) return truth;
   }
   return true;
+}
+
+/** A test of a kind that this evaluator does not know: never true, even negated. */
+export const never = (): undefined => undefined;
+
+/**
+ * The field of a document, or its default when it is absent. Throws the field's name when it is of a wrong type, which
+ * `deferred` keeps until evaluation meets it and `evaluate` turns into PARSE_ERROR.
+ */
+export function need<T>(document: unknown, name: string, is: (value: unknown) => value is T, absent?: unknown): T {
+  const field = own(document, name);
+  const value = field === undefined ? absent : field;
+  if (!is(value)) throw new TypeError(name);
+  return value;
+}
+
+/** Compiles now; what is broken is thrown when and if the part is met: what is not met does not matter. */
+export function deferred<R>(compile: () => Step<R>): Step<R> {
+  try {
+    return compile();
+  } catch (problem) {
+    return () => {
+      throw problem;
+    };
+  }
 }

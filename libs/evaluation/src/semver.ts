@@ -1,59 +1,49 @@
-/** A parsed version: three numbers of any size as texts without leading zeros, and pre-release identifiers, if any. */
-export type Semver = { readonly core: readonly string[]; readonly pre: readonly string[] };
-
-const NUMERIC = '(0|[1-9]\\d*)';
-const PRE = '(?:0|[1-9]\\d*|\\d*[A-Za-z-][0-9A-Za-z-]*)';
-const VERSION = new RegExp(
-  `^[vV]?${NUMERIC}(?:\\.${NUMERIC})?(?:\\.${NUMERIC})?(?:-(${PRE}(?:\\.${PRE})*))?(?:\\+[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*)?$`,
+const NUMBER = '(0|[1-9]\\d*)';
+const LABEL = '(?:0|[1-9]\\d*|\\d*[A-Za-z-][0-9A-Za-z-]*)';
+const VERSION = RegExp(
+  `^[vV]?${NUMBER}(?:\\.${NUMBER})?(?:\\.${NUMBER})?(?:-(${LABEL}(?:\\.${LABEL})*))?(?:\\+[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*)?$`,
 );
 
-/** Reads a version of SemVer 2.0.0 with one leading `v` dropped and `1` or `1.2` completed with zeros; build is ignored. */
-export function semver(value: unknown): Semver | undefined {
+/** A number of any size as a text that sorts as the number does: there are no leading zeros, so the longer is greater. */
+function sortable(digits: string): string {
+  return String.fromCharCode(digits.length >>> 16, digits.length) + digits;
+}
+
+/** Major, minor, patch and pre-release, which sort by precedence (SemVer 2.0.0, section 11), also when put together. */
+function parse(value: unknown): readonly string[] | undefined {
   const match = typeof value === 'string' ? VERSION.exec(value) : null;
   if (match === null) return undefined;
-  return { core: [match[1] ?? '0', match[2] ?? '0', match[3] ?? '0'], pre: match[4]?.split('.') ?? [] };
+  const [, major = '0', minor = '0', patch = '0', pre] = match;
+  // A label comes after any number and a release after its pre-releases; a list comes before its own continuation.
+  const labels = pre?.split('.').map((label) => (/\D/.test(label) ? `\u0002${label}` : `\u0001${sortable(label)}`));
+  return [...[major, minor, patch].map(sortable), labels?.join('\0') ?? '\u0003'];
 }
 
-function order<T>(a: T, b: T): number {
-  return a < b ? -1 : Number(a > b);
+/**
+ * A version of SemVer 2.0.0 as a text that sorts by precedence: one leading `v` dropped, `1` and `1.2` completed with
+ * zeros, build ignored. Undefined for what is no version.
+ */
+export function semver(value: unknown): string | undefined {
+  return parse(value)?.join('');
 }
 
-/** Numeric identifiers by value, which is length first as they have no leading zeros; they come before all others. */
-function compareIdentifiers(a: string, b: string): number {
-  const numeric = /^\d+$/;
-  if (!numeric.test(a) || !numeric.test(b)) return order(numeric.test(b), numeric.test(a)) || order(a, b);
-  return order(a.length, b.length) || order(a, b);
+/** Versions from `least` on whose texts begin with the prefix. */
+export type Series = { readonly least: string; readonly prefix: string };
+
+function seriesOf(numbersKept: (parts: readonly string[]) => number): (value: unknown) => Series | undefined {
+  return (value) => {
+    const parts = parse(value);
+    return parts && { least: parts.join(''), prefix: parts.slice(0, numbersKept(parts)).join('') };
+  };
 }
 
-function compareLists(a: readonly string[], b: readonly string[]): number {
-  for (const [index, left] of a.entries()) {
-    const right = b[index];
-    const result = right === undefined ? 1 : compareIdentifiers(left, right);
-    if (result !== 0) return result;
-  }
-  return a.length - b.length;
-}
+/** The versions of the same major and minor from this one on. */
+export const tilde = seriesOf(() => 2);
 
-/** SemVer 2.0.0 precedence (section 11): negative, zero or positive. */
-export function compareSemver(a: Semver, b: Semver): number {
-  const core = compareLists(a.core, b.core);
-  if (core !== 0 || a.pre.length === 0 || b.pre.length === 0)
-    return core || order(a.pre.length === 0, b.pre.length === 0);
-  return compareLists(a.pre, b.pre);
-}
+/** The versions from this one on that equal it up to its leftmost number that is not zero (0.0.0: all three). */
+export const caret = seriesOf((parts) => Math.min(3, 1 + parts.findIndex((part) => part !== sortable('0'))));
 
-/** At least `base` and equal to it in the first `components` numbers. */
-function sameUpTo(components: number): (version: Semver, base: Semver) => boolean {
-  return (version, base) =>
-    compareSemver(version, base) >= 0 &&
-    version.core.slice(0, components).every((number, index) => number === base.core[index]);
-}
-
-/** The same major and minor, and not before the base. */
-export const tilde = sameUpTo(2);
-
-/** Equal up to and including the base's leftmost number that is not zero (0.0.0: all three), and not before the base. */
-export function caret(version: Semver, base: Semver): boolean {
-  const first = base.core.findIndex((number) => number !== '0');
-  return sameUpTo(first < 0 ? 3 : first + 1)(version, base);
+/** True when a version, as `semver` reads it, belongs to the series. */
+export function inSeries(version: string, { least, prefix }: Series): boolean {
+  return version >= least && version.startsWith(prefix);
 }

@@ -1,8 +1,6 @@
-const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
-
 /** The number that a text is in JSON's grammar; undefined for anything else, such as `""`, `" 5"`, `"0x10"` and `"007"`. */
 export function jsonNumber(text: string): number | undefined {
-  return NUMBER.test(text) ? Number(text) : undefined;
+  return /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(text) ? Number(text) : undefined;
 }
 
 /**
