@@ -88,10 +88,11 @@ const ApiRules = () =>
 
 const ApiFallthrough = () =>
   ApiProperty({
-    type: 'object',
-    additionalProperties: true,
-    oneOf: [{ $ref: getSchemaPath(ServeVariantDto) }, { $ref: getSchemaPath(ServeSplitDto) }],
-    nullable: true,
+    oneOf: [
+      { $ref: getSchemaPath(ServeVariantDto) },
+      { $ref: getSchemaPath(ServeSplitDto) },
+      { type: 'object', nullable: true, enum: [null] },
+    ],
     example: { variant: 'off' },
     description: "Served when no rule applies; null: the caller's default.",
   });
