@@ -15,12 +15,11 @@ export class Announcer {
     this.#options = options;
   }
 
-  /** A function registered twice is called twice, and each registration is removed by itself. */
+  /** A function that listens already does not listen twice. */
   on<Event extends keyof ClientEvents>(event: Event, listener: (detail: ClientEvents[Event]) => void): () => void {
-    const entry = (detail: ClientEvents[Event]): void => listener(detail);
     const set = this.#listeners[event];
-    set.add(entry);
-    return () => void set.delete(entry);
+    set.add(listener);
+    return () => void set.delete(listener);
   }
 
   emit<Event extends keyof ClientEvents>(event: Event, detail: ClientEvents[Event]): void {

@@ -1,6 +1,6 @@
 import type { FledgeClient } from './client.js';
 import { EvaluatingClient } from './evaluating-client.js';
-import { checkOptions, type ClientOptions, type Fetch } from './options.js';
+import { checkOptions, type ClientOptions } from './options.js';
 import { pollingSource } from './polling-source.js';
 import { staticSource } from './static-source.js';
 import { streamSource } from './stream-source.js';
@@ -17,8 +17,7 @@ export const createClient = (options: ClientOptions): FledgeClient => {
     url: options.url.replace(/\/+$/, ''),
     sdkKey: options.sdkKey.trim(),
     pollIntervalMs,
-    // Bare functions: some platforms refuse a fetch that is called as a method.
-    fetch: ((url, init) => fetch(url, init)) satisfies Fetch,
+    fetch,
     now,
     random,
   };

@@ -23,11 +23,11 @@ const failed = (errorCode: NonNullable<Answer['errorCode']>, errorMessage: strin
 
 const NOT_READY = failed('PROVIDER_NOT_READY', 'No snapshot was received yet');
 
-const typeOf = (value: unknown): FlagType | undefined => {
-  const type = typeof value;
-  const known = type === 'boolean' || type === 'string' || type === 'number' || (type === 'object' && value !== null);
-  return known ? type : undefined;
-};
+/** The type a flag must have to stand in for the value: none for null and undefined, one that no flag has for functions. */
+function typeOf(value: unknown): FlagType | undefined;
+function typeOf(value: unknown): unknown {
+  return (value ?? undefined) === undefined ? undefined : typeof value;
+}
 
 type Settings = CommonOptions & {
   readonly bootstrap?: Snapshot;
@@ -60,11 +60,9 @@ export class EvaluatingClient implements FledgeClient {
   #readySince = 0;
 
   constructor(source: Source, settings: Settings) {
-    const { bootstrap, cache } = settings;
     this.#settings = settings;
     this.#announcer = new Announcer(settings);
-    this.#save = cache && cacheWriter(cache, this.#onCacheThrow);
-    if (bootstrap) this.#suggest(bootstrap);
+    this.#save = settings.cache && cacheWriter(settings.cache, this.#onCacheThrow);
     this.#running = this.#run(source).catch((cause: unknown) =>
       this.#announcer.report(FledgeError.from(cause, 'protocol', 'The source failed')),
     );
@@ -161,7 +159,7 @@ export class EvaluatingClient implements FledgeClient {
   async close(): Promise<void> {
     this.#life.abort();
     this.#announcer.clear();
-    this.#status = { ...this.#status, state: 'closed' };
+    this.#status = { ...this.#status, state: 'closed', error: new FledgeError('closed', 'The client was closed') };
     this.#settle();
     await this.#running;
     await this.flush();
@@ -189,8 +187,9 @@ export class EvaluatingClient implements FledgeClient {
 
   /** Gives the cache a moment, so that the source can ask for what is newer, and then the source its way. */
   async #run(source: Source): Promise<void> {
-    const { cache } = this.#settings;
+    const { bootstrap, cache } = this.#settings;
     const { signal } = this.#life;
+    this.#suggest(bootstrap);
     if (cache) {
       const load = async (): Promise<void> => this.#suggest(await cache.load());
       await Promise.race([load().catch(this.#onCacheThrow), sleep(CACHE_WAIT_MS, signal)]);
@@ -207,26 +206,19 @@ export class EvaluatingClient implements FledgeClient {
     );
   }
 
-  /** Takes in what the source has to say: false when it did not fit. */
+  /** Takes in what came from elsewhere than the service, unless something better is held. */
+  #suggest(snapshot: unknown): void {
+    if (snapshot) this.#hear(() => this.#holder.put(snapshot, false) ?? this.#status.error);
+  }
+
+  /** Takes in what there is to say, trouble among it: false when it did not fit. */
   #hear(step: () => FledgeError | boolean | undefined): boolean {
     if (this.#life.signal.aborted) return false;
     const before = this.snapshot;
     const outcome = step();
-    if (outcome !== false) this.#follow(before, outcome instanceof FledgeError ? outcome : undefined);
-    return outcome !== false;
-  }
-
-  /** Takes in what came from elsewhere than the service, unless something better is held. */
-  #suggest(snapshot: unknown): void {
-    if (!snapshot || this.#life.signal.aborted) return;
-    const before = this.snapshot;
-    try {
-      const refusal = this.#holder.put(snapshot, false);
-      if (refusal) this.#announcer.report(refusal);
-    } catch (cause) {
-      this.#onCacheThrow(cause);
-    }
-    this.#follow(before, this.#status.error);
+    if (outcome === false) return false;
+    this.#follow(before, outcome instanceof FledgeError ? outcome : undefined);
+    return true;
   }
 
   /** Draws the consequences: whoever has to know hears of another snapshot and another state. */
@@ -260,12 +252,10 @@ export class EvaluatingClient implements FledgeClient {
     if (state === 'ready' || state === 'stale') this.#announcer.emit(state, this.#status);
   }
 
-  /** Settles the open promises of `ready` if there is something to tell them. */
+  /** Settles the open promises of `ready` as soon as there is something to tell them. */
   #settle(): void {
     const { state, error } = this.#status;
-    const why = state === 'closed' ? new FledgeError(state, 'The client was closed') : error;
-    if (this.snapshot || state === 'closed' || state === 'refused')
-      for (const settle of this.#waiting) settle(this.snapshot ? undefined : why);
+    if (state !== 'starting') for (const settle of this.#waiting) settle(this.snapshot ? undefined : error);
   }
 
   readonly #onCacheThrow = (cause: unknown): void =>

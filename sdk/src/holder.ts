@@ -1,42 +1,31 @@
-import { applyChange, createEvaluator, type Change, type Snapshot } from '@fledge/evaluation';
+import { applyChange, createEvaluator, type Change, type Evaluator, type Snapshot } from '@fledge/evaluation';
 import { FledgeError } from './error.js';
 import { field } from './json.js';
 import { isReadable, isSnapshot } from './snapshot.js';
 
-const isChange = (value: unknown): value is Change =>
-  typeof field(value, 'from') === 'number' && typeof field(value, 'version') === 'number';
-
-type Evaluator = ReturnType<typeof createEvaluator>;
+const isChange = (value: unknown): value is Change => typeof field(value, 'version') === 'number';
 
 /** Keeps the snapshot in force and rules which other one may replace it. */
 export class Holder {
-  /** Undefined until there is a first snapshot; from then on replaced, never removed. */
-  #evaluator: Evaluator | undefined;
-  /** True once the service vouched for what is held: until then anything real replaces it, from then on only what follows it does. */
-  #real = false;
-
-  get evaluator(): Evaluator | undefined {
-    return this.#evaluator;
-  }
+  /** Undefined until there is a first snapshot; from then on replaced, never removed. Written here only. */
+  evaluator: Evaluator | undefined;
+  /**
+   * True once the service vouched for what is held: until then (bootstrap, cache) anything real replaces it, from then
+   * on only what follows it does. Written here only.
+   */
+  real = false;
 
   get snapshot(): Snapshot | undefined {
-    return this.#evaluator?.snapshot;
+    return this.evaluator?.snapshot;
   }
 
-  /** Whether what is held came from the service, or the service said that it is the newest. */
-  get real(): boolean {
-    return this.#real;
-  }
-
-  /** Takes a whole snapshot, real (of the service) or not (bootstrap, cache), or returns why not. Throws when it is no snapshot. */
+  /** Takes a whole snapshot, real (of the service) or not, or returns why it may not be taken. Throws when it is none. */
   put(next: unknown, real: boolean): FledgeError | undefined {
     if (!isSnapshot(next)) throw new FledgeError('protocol', 'Got something that is no snapshot');
-    const held = this.snapshot;
-    if (!isReadable(next)) {
-      return new FledgeError('format', `Snapshot format ${next.format} needs a newer @fledge/sdk`);
-    }
-    if (this.#real && !real) return undefined;
-    if (held && this.#real === real) {
+    if (!isReadable(next)) return new FledgeError('format', `Format ${next.format} needs a newer @fledge/sdk`);
+    if (this.real && !real) return undefined;
+    const held = this.real === real ? this.snapshot : undefined;
+    if (held) {
       if (next.project !== held.project || next.environment !== held.environment) {
         return new FledgeError('foreign', `Got a snapshot of ${next.project}/${next.environment}`);
       }
@@ -61,12 +50,12 @@ export class Holder {
   current(revision: unknown): boolean {
     const held = this.snapshot;
     const fits = held !== undefined && (revision === undefined || revision === held.revision);
-    this.#real ||= fits;
+    this.real ||= fits;
     return fits;
   }
 
   #replace(next: Snapshot, real: boolean): void {
-    this.#evaluator = createEvaluator(next, this.#evaluator);
-    this.#real = real;
+    this.evaluator = createEvaluator(next, this.evaluator);
+    this.real = real;
   }
 }

@@ -35,10 +35,12 @@ export const ask = async (
   timeoutMs: number,
   read: (response: Response, signal: AbortSignal, alive: (ms: number) => void) => Promise<void>,
 ): Promise<FledgeError | undefined> => {
+  // A bare function: some platforms refuse a fetch that is called as a method.
+  const { fetch } = service;
   try {
     await guard(signal, async (inner, alive) => {
       alive(timeoutMs);
-      const response = await service.fetch(`${service.url}/sdk/v1/${path}`, {
+      const response = await fetch(`${service.url}/sdk/v1/${path}`, {
         headers: {
           ...headers,
           Authorization: `Bearer ${service.sdkKey}`,

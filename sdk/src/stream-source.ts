@@ -66,23 +66,20 @@ const openStream = async (
     'stream',
     headers,
     FIRST_EVENT_MS,
-    async (response, inner, alive) => {
-      const reader = response.body?.getReader();
-      if (!reader || !response.headers.get('content-type')?.startsWith(headers.Accept)) {
-        throw new FledgeError('protocol', 'The stream was not answered with events');
-      }
-      inner.addEventListener('abort', () => void reader.cancel().catch(() => undefined));
+    async ({ body }, inner, alive) => {
+      const reader = body?.getReader();
+      inner.addEventListener('abort', () => void reader?.cancel().catch(() => undefined));
       const decoder = new TextDecoder();
       const feed = eventParser((type, data) => {
         if (ending.fits && !inner.aborted) takeEvent(sink, ending, type, data);
       });
-      while (ending.fits) {
-        const { done, value } = await reader.read();
-        if (done) break;
-        feed(decoder.decode(value, { stream: true }));
+      for (let more = true; more && ending.fits;) {
+        const piece = await reader?.read();
+        more = piece?.value !== undefined;
+        feed(decoder.decode(piece?.value, { stream: more }));
         alive(ending.heard ? SILENCE_MS : FIRST_EVENT_MS);
       }
-      if (!ending.heard && ending.fits) throw new FledgeError('network', 'The stream ended before its first event');
+      if (!ending.heard && ending.fits) throw new FledgeError('protocol', 'The stream ended before its first event');
     },
   );
   return ending;
