@@ -85,7 +85,7 @@ export class CreateFlags1764000000000 implements MigrationInterface {
 
       CREATE TABLE cohort_member (
         id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT cohort_member_pkey PRIMARY KEY,
-        cohort_id integer NOT NULL CONSTRAINT cohort_member_cohort_fk REFERENCES cohort (id) ON DELETE CASCADE,
+        cohort_id integer NOT NULL,
         list text NOT NULL,
         unit text NOT NULL,
         added_by bigint NOT NULL,
@@ -122,9 +122,13 @@ export class CreateFlags1764000000000 implements MigrationInterface {
         at timestamptz NOT NULL,
         change_id bigint NOT NULL,
         patch jsonb NOT NULL,
+        flags text[] NOT NULL,
+        cohorts text[] NOT NULL,
         CONSTRAINT environment_change_pkey PRIMARY KEY (environment_id, version)
       );
       CREATE INDEX environment_change_change ON environment_change (change_id);
+      CREATE INDEX environment_change_flags ON environment_change USING gin (flags);
+      CREATE INDEX environment_change_cohorts ON environment_change USING gin (cohorts);
 
       CREATE TABLE token (
         id uuid NOT NULL DEFAULT gen_random_uuid() CONSTRAINT token_pkey PRIMARY KEY,

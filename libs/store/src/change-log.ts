@@ -75,27 +75,33 @@ export async function appendChange(
 }
 
 async function raiseVersions(tx: Tx, logged: { id: string; at: string }, touched: readonly Touched[]): Promise<void> {
-  const versions = touched.map(({ environment }) => environment.snapshotVersion + 1);
+  const next = touched.map(({ environment, patch }) => {
+    const version = environment.snapshotVersion + 1;
+    return {
+      id: environment.id,
+      version,
+      revision: newRevision(version),
+      patch,
+      flags: [...Object.keys(patch.flags ?? {}), ...(patch.removed?.flags ?? [])],
+      cohorts: [...Object.keys(patch.cohorts ?? {}), ...(patch.removed?.cohorts ?? [])],
+    };
+  });
   await tx.query(
-    `WITH raised AS (
-       UPDATE environment SET snapshot_version = next.version, revision = next.revision, changed_at = $6
-       FROM unnest($1::int[], $2::int[], $3::text[]) AS next (id, version, revision)
-       WHERE environment.id = next.id)
-     INSERT INTO environment_change (environment_id, version, revision, at, change_id, patch)
-     SELECT id, version, revision, $6, $5, patch
-     FROM unnest($1::int[], $2::int[], $3::text[], $4::jsonb[]) AS next (id, version, revision, patch)`,
-    [
-      touched.map(({ environment }) => environment.id),
-      versions,
-      versions.map(newRevision),
-      touched.map(({ patch }) => JSON.stringify(patch)),
-      logged.id,
-      logged.at,
-    ],
+    `WITH next AS (
+       SELECT * FROM jsonb_to_recordset($1::jsonb)
+         AS rows (id int, version int, revision text, patch jsonb, flags jsonb, cohorts jsonb)),
+     raised AS (
+       UPDATE environment SET snapshot_version = next.version, revision = next.revision, changed_at = $3
+       FROM next WHERE environment.id = next.id)
+     INSERT INTO environment_change (environment_id, version, revision, at, change_id, patch, flags, cohorts)
+     SELECT id, version, revision, $3, $2, patch,
+            ARRAY(SELECT jsonb_array_elements_text(flags)), ARRAY(SELECT jsonb_array_elements_text(cohorts))
+     FROM next`,
+    [JSON.stringify(next), logged.id, logged.at],
   );
   await tx.query(`SELECT pg_notify($1, hint) FROM unnest($2::text[]) AS hint`, [
     CHANNEL,
-    touched.map(({ environment }, index) => `${environment.id} ${versions[index]}`),
+    next.map(({ id, version }) => `${id} ${version}`),
   ]);
 }
 

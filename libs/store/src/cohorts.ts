@@ -223,13 +223,18 @@ export class CohortStore {
       const { owner, row } = await lockCohort(tx, project, key);
       refuseStale(row.version, expected);
       refuseReferenced('cohort', key, await whoNamesCohort(tx, owner.id, key));
-      await appendChange(tx, by, {
+      const change = await appendChange(tx, by, {
         action: 'cohort.deleted',
         project: owner,
         subject: { type: 'cohort', key },
         before: cohortDocument(row, owner.key, await countMembers(tx, row.id)),
         after: null,
       });
+      // The members end with the cohort, but the past keeps them.
+      await tx.query(`UPDATE cohort_member SET removed_by = $2 WHERE cohort_id = $1 AND removed_by IS NULL`, [
+        row.id,
+        change,
+      ]);
       await tx.delete(CohortRow, { id: row.id });
     });
   }

@@ -11,6 +11,7 @@ export type { Role, TokenKind } from './entities/token.entity.js';
 export { EnvironmentStore, type EnvironmentEdit, type NewEnvironment } from './environments.js';
 export { DomainError, ERRORS, type ErrorCode, type ErrorDetails } from './errors.js';
 export { FlagStore, type FlagEdit, type FlagQuery, type NewFlag } from './flags.js';
+export { HistoryStore, type Moment } from './history.js';
 export { DEFAULT_LIMITS, type Limits } from './limits.js';
 export type { Expected } from './locate.js';
 export { cleanUp, probe } from './maintenance.js';

@@ -98,6 +98,9 @@ export class ProjectStore {
         before: projectDocument(row),
         after: null,
       });
+      await tx.query(`DELETE FROM cohort_member WHERE cohort_id IN (SELECT id FROM cohort WHERE project_id = $1)`, [
+        row.id,
+      ]);
       await tx.delete(ProjectRow, { id: row.id });
       for (const environment of environments) await forgetEnvironment(tx, environment.id);
     });

@@ -173,3 +173,18 @@ async function membersChange(tx: Tx, cohortId: number, changeId: string): Promis
     ]),
   );
 }
+
+/** The lists of a cohort as they stood after a change. */
+export async function membersAt(
+  tx: Tx,
+  cohortId: number,
+  changeId: string,
+): Promise<Pick<Cohort, 'included' | 'excluded'>> {
+  const rows = await tx.query<{ list: 'included' | 'excluded'; units: string[] }[]>(
+    `SELECT list, array_agg(unit ORDER BY unit) AS units FROM cohort_member
+     WHERE cohort_id = $1 AND added_by <= $2 AND (removed_by IS NULL OR removed_by > $2) GROUP BY list`,
+    [cohortId, changeId],
+  );
+  const units = (list: string): readonly string[] => rows.find((row) => row.list === list)?.units ?? [];
+  return { included: units('included'), excluded: units('excluded') };
+}

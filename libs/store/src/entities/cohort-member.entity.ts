@@ -1,5 +1,4 @@
-import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryGeneratedColumn } from 'typeorm';
-import { CohortRow } from './cohort.entity.js';
+import { Column, Entity, Index, PrimaryGeneratedColumn } from 'typeorm';
 
 /**
  * One unit in one list of a cohort, from the change that added it until the change that removed it.
@@ -14,12 +13,9 @@ export class CohortMemberRow {
   @PrimaryGeneratedColumn('identity', { type: 'bigint', generatedIdentity: 'ALWAYS' })
   id!: string;
 
+  /** No foreign key: the past outlives the cohort. */
   @Column('integer', { name: 'cohort_id' })
   cohortId!: number;
-
-  @ManyToOne(() => CohortRow, { onDelete: 'CASCADE' })
-  @JoinColumn({ name: 'cohort_id', foreignKeyConstraintName: 'cohort_member_cohort_fk' })
-  cohort?: CohortRow;
 
   @Column('text')
   list!: 'included' | 'excluded';

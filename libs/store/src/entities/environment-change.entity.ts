@@ -16,6 +16,8 @@ export type StoredPatch = {
 /** The log that replicas follow: one row per environment and version, without a gap. */
 @Entity('environment_change')
 @Index('environment_change_change', ['changeId'])
+@Index('environment_change_flags', { synchronize: false })
+@Index('environment_change_cohorts', { synchronize: false })
 export class EnvironmentChangeRow {
   @PrimaryColumn('integer', { name: 'environment_id', primaryKeyConstraintName: 'environment_change_pkey' })
   environmentId!: number;
@@ -38,4 +40,12 @@ export class EnvironmentChangeRow {
 
   @Column('jsonb')
   patch!: StoredPatch;
+
+  /** The flags that the patch brings or removes: where the past of one is looked up. */
+  @Column('text', { array: true })
+  flags!: string[];
+
+  /** The cohorts that the patch brings or removes whole. */
+  @Column('text', { array: true })
+  cohorts!: string[];
 }
