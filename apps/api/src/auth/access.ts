@@ -2,6 +2,7 @@ import { SetMetadata, applyDecorators, createParamDecorator, type ExecutionConte
 import { ApiSecurity } from '@nestjs/swagger';
 import type { Grant, Role } from '@fledge/store';
 import type { FastifyRequest } from 'fastify';
+import { RequestError } from '../http/problem.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -52,6 +53,12 @@ export function refusal(
     return `The token is for project "${grant.project.key}" only.`;
   }
   return grant.environments === null ? undefined : environmentRefusal(grant.environments, request);
+}
+
+/** For an environment that the body names: what the token may not ask for it may not have copied either. @throws RequestError 403 */
+export function refuseForeign({ environments }: Grant, environment: string): void {
+  const reason = environments === null ? undefined : environmentRefusal(environments, { method: 'GET', environment });
+  if (reason !== undefined) throw new RequestError(403, 'forbidden', reason);
 }
 
 /** A token for some environments may read what all share, and write only what is theirs alone. */

@@ -4,11 +4,12 @@ import {
   TargetingStore,
   type Actor,
   type FlagState,
+  type Grant,
   type Page,
   type TargetingDocument,
   type TargetingRef,
 } from '@fledge/store';
-import { ForRole } from '../auth/access.js';
+import { CurrentGrant, ForRole, refuseForeign } from '../auth/access.js';
 import { By } from '../auth/actor.js';
 import { CommentDto } from '../http/comment.dto.js';
 import {
@@ -158,12 +159,14 @@ export class TargetingController {
   @BodyExamples(CopyTargetingDto, { 'From development': { from: 'development' } })
   @ApiOkResponse({ type: TargetingDto })
   @WriteProblems(412)
-  copy(
+  async copy(
     @By() by: Actor,
+    @CurrentGrant() grant: Grant,
     @Param() place: Place,
     @Body() { from }: CopyTargetingDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<TargetingDocument> {
+    refuseForeign(grant, from);
     return this.targetings.copy(by, place, from, optional(ifMatch));
   }
 }
