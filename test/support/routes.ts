@@ -1,0 +1,176 @@
+/** Who may call a management route: at least this role, and for `everything` only with a token of all projects. */
+export type Route = {
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  readonly path: string;
+  readonly role: 'viewer' | 'operator' | 'editor' | 'admin';
+  readonly everything?: true;
+  /** A body that is legal once `prepare` has run. */
+  readonly body?: Record<string, unknown>;
+};
+
+const P = '/projects/default';
+const FLAG = `${P}/environments/production/flags/checkout`;
+
+/** Every management route as api.md lists it. What they name is made by `prepare` of the spec: flag `checkout`, cohort `staff`. */
+export const ROUTES: readonly Route[] = [
+  { method: 'get', path: '/projects', role: 'viewer' },
+  { method: 'post', path: '/projects', role: 'admin', everything: true, body: { key: 'mobile', name: 'Mobile' } },
+  { method: 'get', path: P, role: 'viewer' },
+  { method: 'patch', path: P, role: 'admin', body: { name: 'Web', description: 'x' } },
+  { method: 'delete', path: P, role: 'admin', everything: true },
+  { method: 'get', path: `${P}/environments`, role: 'viewer' },
+  {
+    method: 'post',
+    path: `${P}/environments`,
+    role: 'admin',
+    body: { key: 'staging', name: 'x', description: 'x', copyFrom: 'production', keepEnabled: true },
+  },
+  { method: 'get', path: `${P}/environments/production`, role: 'viewer' },
+  { method: 'patch', path: `${P}/environments/production`, role: 'admin', body: { name: 'x', description: 'x' } },
+  { method: 'delete', path: `${P}/environments/production`, role: 'admin' },
+  { method: 'get', path: `${P}/flags`, role: 'viewer' },
+  {
+    method: 'post',
+    path: `${P}/flags`,
+    role: 'editor',
+    body: {
+      key: 'banner',
+      type: 'string',
+      name: 'x',
+      description: 'x',
+      variants: { plain: 'Hello', loud: 'HELLO' },
+      variantInfo: { plain: { name: 'x', description: 'x' } },
+      tags: ['a'],
+      permanent: true,
+      owner: 'x',
+      metadata: { jira: 'PAY-7', count: 1, done: true },
+    },
+  },
+  { method: 'get', path: `${P}/flags/checkout`, role: 'viewer' },
+  {
+    method: 'patch',
+    path: `${P}/flags/checkout`,
+    role: 'editor',
+    body: {
+      name: 'x',
+      description: 'x',
+      variants: { on: true, off: false, also: true },
+      variantInfo: { on: { name: 'x' } },
+      defaultVariant: 'on',
+      tags: ['a'],
+      permanent: true,
+      owner: 'x',
+      metadata: { jira: 'PAY-8' },
+    },
+  },
+  { method: 'delete', path: `${P}/flags/checkout`, role: 'editor' },
+  { method: 'post', path: `${P}/flags/checkout/archive`, role: 'editor', body: { comment: 'x' } },
+  { method: 'post', path: `${P}/flags/checkout/restore`, role: 'editor', body: { comment: 'x' } },
+  { method: 'get', path: `${P}/cohorts`, role: 'viewer' },
+  {
+    method: 'post',
+    path: `${P}/cohorts`,
+    role: 'editor',
+    body: {
+      key: 'beta',
+      name: 'x',
+      description: 'x',
+      attribute: 'email',
+      included: ['a', 'b'],
+      excluded: ['c'],
+      rules: [
+        {
+          conditions: [{ attribute: 'plan', operator: 'in', values: ['pro'], negate: true }, { cohorts: ['staff'] }],
+          gate: { percentage: 10, bucketBy: 'company', salt: 's', bucketing: 1 },
+        },
+      ],
+    },
+  },
+  { method: 'get', path: `${P}/cohorts/staff`, role: 'viewer' },
+  {
+    method: 'put',
+    path: `${P}/cohorts/staff`,
+    role: 'editor',
+    body: {
+      version: 1,
+      name: 'x',
+      attribute: 'email',
+      included: ['a'],
+      excluded: ['b'],
+      rules: [{ conditions: [{ attribute: 'plan', operator: 'in', values: ['pro'] }] }],
+    },
+  },
+  { method: 'delete', path: `${P}/cohorts/staff`, role: 'editor' },
+  { method: 'get', path: `${P}/cohorts/staff/members`, role: 'viewer' },
+  {
+    method: 'post',
+    path: `${P}/cohorts/staff/members`,
+    role: 'editor',
+    body: { list: 'included', add: ['d', 'e'], remove: ['a'] },
+  },
+  { method: 'get', path: `${P}/environments/production/flags`, role: 'viewer' },
+  { method: 'get', path: FLAG, role: 'viewer' },
+  {
+    method: 'put',
+    path: FLAG,
+    role: 'editor',
+    body: {
+      version: 2,
+      enabled: true,
+      offVariant: 'off',
+      prerequisites: [{ flag: 'payments', variants: ['on'] }],
+      rules: [
+        {
+          id: 'staff',
+          description: 'x',
+          enabled: true,
+          conditions: [
+            { cohorts: ['staff'], negate: false },
+            { attribute: 'country', operator: 'in', values: ['DE', 1, true, null], negate: false, ignoreCase: true },
+            { attribute: 'version', operator: 'semver_gte', values: ['1.2.3'] },
+            { attribute: 'email', operator: 'matches', values: ['^a+$'] },
+            { attribute: '$now', operator: 'after', values: ['2026-11-23T10:00:00Z'] },
+          ],
+          gate: { percentage: 12.5, bucketBy: 'company', salt: 's', otherwise: 'off', bucketing: 1 },
+          serve: {
+            split: [
+              { variant: 'on', weight: 3 },
+              { variant: 'off', weight: 1 },
+            ],
+            bucketBy: 'company',
+            salt: 's',
+            bucketing: 1,
+          },
+        },
+      ],
+      fallthrough: { variant: 'off' },
+    },
+  },
+  { method: 'post', path: `${FLAG}/enable`, role: 'operator', body: { comment: 'x' } },
+  { method: 'post', path: `${FLAG}/disable`, role: 'operator', body: { comment: 'x' } },
+  {
+    method: 'post',
+    path: `${FLAG}/percentage`,
+    role: 'operator',
+    body: { percentage: 12.5, variant: 'on', bucketBy: 'targetingKey', enable: true, comment: 'first wave' },
+  },
+  { method: 'post', path: `${FLAG}/copy`, role: 'editor', body: { from: 'development' } },
+  { method: 'get', path: `${P}/changes`, role: 'viewer' },
+  { method: 'get', path: '/changes', role: 'admin', everything: true },
+  { method: 'get', path: '/tokens', role: 'admin' },
+  {
+    method: 'post',
+    path: '/tokens',
+    role: 'admin',
+    body: {
+      name: 'bot',
+      kind: 'management',
+      role: 'viewer',
+      project: 'default',
+      environments: ['production'],
+      expiresAt: '2100-01-01T00:00:00Z',
+    },
+  },
+  { method: 'get', path: '/tokens/00000000-0000-4000-8000-000000000000', role: 'admin' },
+  { method: 'delete', path: '/tokens/00000000-0000-4000-8000-000000000000', role: 'admin' },
+];
