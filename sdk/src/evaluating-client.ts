@@ -144,7 +144,8 @@ export class EvaluatingClient implements FledgeClient {
 
   evaluateAll(context: Context): Record<string, Answer> {
     const all: Record<string, Answer> = {};
-    for (const key of Object.keys(this.snapshot?.flags ?? {})) all[key] = this.#answer(key, context);
+    const now = this.#now();
+    for (const key of Object.keys(this.snapshot?.flags ?? {})) all[key] = this.#answer(key, context, undefined, now);
     return all;
   }
 
@@ -167,22 +168,27 @@ export class EvaluatingClient implements FledgeClient {
 
   /** Every evaluation for the application passes here, one by one; `evaluateAll` does not. */
   #decide(key: string, context: Context, expected: FlagType | undefined): Answer {
-    const answer = this.#answer(key, context, expected);
+    const answer = this.#answer(key, context, expected, this.#now());
     this.#settings.onEvaluation?.(key, context, answer);
     return answer;
   }
 
-  #answer(key: string, context: Context, expected?: FlagType): Answer {
+  #answer(key: string, context: Context, expected: FlagType | undefined, now: number): Answer {
     try {
       const { evaluator } = this.#holder;
-      return evaluator ? evaluator.evaluate(key, context, this.#now(), expected) : NOT_READY;
+      return evaluator ? evaluator.evaluate(key, context, now, expected) : NOT_READY;
     } catch (cause) {
       return failed('GENERAL', String(cause));
     }
   }
 
+  /** The time by the clock given, or by the system's if that one fails. */
   #now(): number {
-    return (this.#settings.now ?? Date.now)();
+    try {
+      return (this.#settings.now ?? Date.now)();
+    } catch {
+      return Date.now();
+    }
   }
 
   /** Gives the cache a moment, so that the source can ask for what is newer, and then the source its way. */
