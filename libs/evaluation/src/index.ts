@@ -20,4 +20,7 @@ export { murmur3, fmix32 } from './murmur3.js';
 export { exponential, logTable } from './split.js';
 export { KEY_PATTERN, isKey } from './key.js';
 export { patternProblem } from './pattern.js';
-export { validateCohort, validateDefinition, validateFlag } from './validate.js';
+export { validateCohort, validateMembers } from './validate-cohort.js';
+export { validateDefinition, validateFlag } from './validate-flag.js';
+export type { Surroundings } from './validate-flag.js';
+export { LONGEST_TEXT, validateJson } from './validate-json.js';
