@@ -19,6 +19,7 @@ export { migrate, type MigrateOptions } from './migrate.js';
 export type { Page, PageQuery } from './page.js';
 export { PatternCheck } from './pattern-check.js';
 export { ProjectStore, type NewProject, type ProjectEdit } from './projects.js';
+export { SecretStore } from './secrets.js';
 export { SnapshotStore, type Missed, type Position } from './snapshots.js';
 export { TargetingStore, type FlagState, type Percentage, type TargetingRef } from './targetings.js';
 export { hashToken, newTokenText } from './token-text.js';

@@ -6,6 +6,7 @@ import { EnvironmentRow } from './environment.entity.js';
 import { FlagRow } from './flag.entity.js';
 import { IdempotencyRow } from './idempotency.entity.js';
 import { ProjectRow } from './project.entity.js';
+import { SecretRow } from './secret.entity.js';
 import { TargetingRow } from './targeting.entity.js';
 import { TokenRow } from './token.entity.js';
 
@@ -19,6 +20,7 @@ export const entities = [
   FlagRow,
   IdempotencyRow,
   ProjectRow,
+  SecretRow,
   TargetingRow,
   TokenRow,
 ];
