@@ -8,8 +8,8 @@ import { sleep } from './timer.js';
 
 /** The first event is sent at once: a proxy that holds it back this long will not do for streams. */
 const FIRST_EVENT_MS = 10_000;
-/** A connection that stood this long ends the backoff. */
-const STEADY_MS = 10_000;
+/** A connection that stood this long ends the backoff; one that is cut at once does not, or it would be made again and again. */
+const STEADY_MS = 1_000;
 const MOST_POLLS = 10;
 
 /**

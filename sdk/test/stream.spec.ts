@@ -293,6 +293,28 @@ describe('the stream', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('backs off from a service that cuts every stream at once, and begins anew after a connection that stood', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    let clock = 0;
+    const at: number[] = [];
+    const { fetch, streams } = scriptedFetch((_, stream) => {
+      at.push(clock);
+      stream.event('put', snapshotOf(1, {}));
+      if (at.length !== 5) stream.close();
+    });
+    connect('http://service', { fetch, random: () => 0.5, now: () => clock });
+    const pass = async (ms: number): Promise<void> => {
+      for (const end = clock + ms; clock < end;) {
+        clock += 50;
+        await vi.advanceTimersByTimeAsync(50);
+      }
+    };
+    await pass(5_000);
+    streams[4]?.close();
+    await pass(300);
+    expect(at).toEqual([0, 250, 750, 1_750, 3_750, 5_250]);
+  });
+
   it('does not come back sooner than a Retry-After allows', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     let busy = true;
