@@ -48,6 +48,8 @@ export type Grant = {
   readonly project: { readonly id: number; readonly key: string } | null;
   /** null: every environment of the project. */
   readonly environments: readonly { readonly id: number; readonly key: string }[] | null;
+  /** Where the browsers may come from that use a client key; null: from anywhere. */
+  readonly allowedOrigins: readonly string[] | null;
   readonly expiresAt: Date | null;
 };
 
@@ -61,16 +63,25 @@ export class TokenStore {
   constructor(private readonly dataSource: DataSource) {}
 
   /** What the text grants now; undefined when it is unknown, expired or revoked, or what it was made for is gone. */
-  async authenticate(text: string): Promise<Grant | undefined> {
+  authenticate(text: string): Promise<Grant | undefined> {
+    return this.#grant('hash = $1', hashToken(text));
+  }
+
+  /** What the token with this id grants now, for who has proved by other means to come from it; undefined as above. */
+  grantOf(id: string): Promise<Grant | undefined> {
+    return this.#grant('token.id = $1::uuid', id);
+  }
+
+  async #grant(which: string, value: Buffer | string): Promise<Grant | undefined> {
     const rows = await read(() =>
       this.dataSource.query<GrantRow[]>(
         `SELECT token.id, token.name, token.kind, token.role, token.project_id AS "projectId", project.key AS "projectKey",
-                token.environment_ids AS "environmentIds", token.expires_at AS "expiresAt",
+                token.environment_ids AS "environmentIds", token.allowed_origins AS "allowedOrigins", token.expires_at AS "expiresAt",
                 (SELECT coalesce(json_agg(json_build_object('id', environment.id, 'key', environment.key) ORDER BY environment.id), '[]')
                  FROM environment WHERE environment.id = ANY (token.environment_ids)) AS environments
          FROM token LEFT JOIN project ON project.id = token.project_id
-         WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`,
-        [hashToken(text)],
+         WHERE ${which} AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`,
+        [value],
       ),
     );
     const [row] = rows;
@@ -83,6 +94,7 @@ export class TokenStore {
       role: row.role,
       project: row.projectId === null || row.projectKey === null ? null : { id: row.projectId, key: row.projectKey },
       environments: row.environmentIds === null ? null : row.environments,
+      allowedOrigins: row.allowedOrigins,
       expiresAt: row.expiresAt,
     };
   }

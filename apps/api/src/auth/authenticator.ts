@@ -10,6 +10,7 @@ export const ENVIRONMENT_GRANT: Grant = {
   role: 'admin',
   project: null,
   environments: null,
+  allowedOrigins: null,
   expiresAt: null,
 };
 
@@ -28,7 +29,7 @@ export class Authenticator {
   readonly #adminHash: Buffer | undefined;
   readonly #log: Logger;
   readonly #now: () => number;
-  /** By hash, never by text. Bounded: the oldest entries go first. */
+  /** By hash or id, never by text. Bounded: the oldest entries go first. */
   readonly #remembered = new Map<string, Remembered>();
   readonly #uses = new Map<string, Date>();
   readonly #usesTimer: NodeJS.Timeout;
@@ -45,13 +46,12 @@ export class Authenticator {
   async authenticate(text: string): Promise<Grant | undefined> {
     const hash = hashToken(text);
     if (this.#adminHash !== undefined && timingSafeEqual(hash, this.#adminHash)) return ENVIRONMENT_GRANT;
-    const key = hash.toString('base64');
-    const known = this.#remembered.get(key);
-    const grant =
-      known !== undefined && this.#now() - known.checkedAt < FRESH_MS ? known.grant : await this.#ask(text, key, known);
-    if (grant === undefined || (grant.expiresAt !== null && grant.expiresAt.getTime() <= this.#now())) return undefined;
-    this.#uses.set(grant.id, new Date(this.#now()));
-    return grant;
+    return this.#known(hash.toString('base64'), () => this.#tokens.authenticate(text));
+  }
+
+  /** The same for who has proved by other means to come from the token with this id. */
+  grantOf(id: string): Promise<Grant | undefined> {
+    return this.#known(id, () => this.#tokens.grantOf(id));
   }
 
   /** After this every token is looked up again: one was revoked somewhere. */
@@ -72,9 +72,22 @@ export class Authenticator {
     await this.flushUses();
   }
 
-  async #ask(text: string, key: string, known: Remembered | undefined): Promise<Grant | undefined> {
+  async #known(key: string, ask: () => Promise<Grant | undefined>): Promise<Grant | undefined> {
+    const known = this.#remembered.get(key);
+    const isFresh = known !== undefined && this.#now() - known.checkedAt < FRESH_MS;
+    const grant = isFresh ? known.grant : await this.#ask(key, ask, known);
+    if (grant === undefined || (grant.expiresAt !== null && grant.expiresAt.getTime() <= this.#now())) return undefined;
+    this.#uses.set(grant.id, new Date(this.#now()));
+    return grant;
+  }
+
+  async #ask(
+    key: string,
+    ask: () => Promise<Grant | undefined>,
+    known: Remembered | undefined,
+  ): Promise<Grant | undefined> {
     try {
-      const grant = await this.#tokens.authenticate(text);
+      const grant = await ask();
       this.#remember(key, { grant, checkedAt: this.#now() });
       return grant;
     } catch (error) {
