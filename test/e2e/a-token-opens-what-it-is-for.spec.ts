@@ -28,9 +28,11 @@ describe('a new token', () => {
     const made: Created[] = [
       await make({ kind: 'management', role: 'viewer' }),
       await make({ kind: 'sdk', project: 'default', environment: 'production' }),
+      await make({ kind: 'client', project: 'default', environment: 'production' }),
     ];
     expect(made[0]?.token).toMatch(/^fledge_admin_[0-9A-Za-z]{38}$/);
     expect(made[1]?.token).toMatch(/^fledge_sdk_[0-9A-Za-z]{38}$/);
+    expect(made[2]?.token).toMatch(/^fledge_client_[0-9A-Za-z]{38}$/);
     const rows = (await everyRow(api.databaseUrl)).join('\n');
     for (const { id, token, hint } of made) {
       expect(token.startsWith(hint.slice(0, -1))).toBe(true);
@@ -86,6 +88,29 @@ describe('a new token', () => {
     expectInvalid(
       await api.admin.post('/tokens', { name: 'x', kind: 'sdk', project: 'nope', environment: 'a' }),
       '/project unknown_project',
+    );
+    const client = { name: 'x', kind: 'client', project: 'default', environment: 'production' };
+    expectInvalid(await api.admin.post('/tokens', { ...client, allowedOrigins: [] }), '/allowedOrigins unwanted');
+    expectInvalid(
+      await api.admin.post('/tokens', { ...client, kind: 'sdk', allowedOrigins: ['https://a.example'] }),
+      '/allowedOrigins unwanted',
+    );
+    const no = [
+      'shop.example',
+      'https://a.example/',
+      'https://a.example:443',
+      'HTTPS://a.example',
+      '*',
+      'null',
+      'https://*.a.example',
+      'app://',
+    ];
+    expectInvalid(
+      await api.admin.post('/tokens', {
+        ...client,
+        allowedOrigins: [...no, 'https://a.example', 'capacitor://localhost'],
+      }),
+      ...no.map((_, index) => `/allowedOrigins/${index} format`),
     );
     for (const expiresAt of ['2020-01-01T00:00:00Z', '2027-W10', '2027-01-01', 'soon', 1, null]) {
       const answer = await api.admin.post('/tokens', { name: 'x', kind: 'management', expiresAt });

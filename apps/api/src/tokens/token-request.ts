@@ -8,7 +8,10 @@ import type { CreateTokenDto } from './token.dto.js';
  * @throws RequestError 422 with every problem, 403 beyond the caller's own project
  */
 export function toNewToken(body: CreateTokenDto, grant: Grant, now: number): NewToken {
-  const errors = body.kind === 'sdk' ? sdkProblems(body) : managementProblems(body);
+  const errors = [
+    ...(body.kind === 'management' ? managementProblems(body) : environmentKeyProblems(body)),
+    ...originProblems(body),
+  ];
   if (body.expiresAt !== undefined && !(Date.parse(body.expiresAt) > now)) {
     errors.push({ pointer: '/expiresAt', code: 'in_the_past', message: 'Expected an instant in the future.' });
   }
@@ -21,19 +24,43 @@ export function toNewToken(body: CreateTokenDto, grant: Grant, now: number): New
       `The token is for project "${grant.project.key}" only and cannot make one for more.`,
     );
   }
-  const { name, kind, role, project, expiresAt } = body;
+  const { name, kind, role, project, allowedOrigins, expiresAt } = body;
   const environments = body.environment === undefined ? body.environments : [body.environment];
-  return { name, kind, role, project, environments, expiresAt };
+  return { name, kind, role, project, environments, allowedOrigins, expiresAt };
 }
 
-function sdkProblems({ project, environment, environments, role }: CreateTokenDto): Problem[] {
+function environmentKeyProblems({ kind, project, environment, environments, role }: CreateTokenDto): Problem[] {
+  const name = kind === 'client' ? 'a client key' : 'an SDK key';
   return [
-    ...(project === undefined ? [missing('/project', 'an SDK key')] : []),
-    ...(environment === undefined ? [missing('/environment', 'an SDK key')] : []),
-    ...(environments === undefined ? [] : [unwanted('/environments', 'An SDK key is for one environment')]),
-    ...(role === undefined ? [] : [unwanted('/role', 'An SDK key has no role')]),
+    ...(project === undefined ? [missing('/project', name)] : []),
+    ...(environment === undefined ? [missing('/environment', name)] : []),
+    ...(environments === undefined ? [] : [unwanted('/environments', `The place of ${name} is one environment`)]),
+    ...(role === undefined ? [] : [unwanted('/role', 'Only management tokens have a role')]),
   ];
 }
+
+function originProblems({ kind, allowedOrigins }: CreateTokenDto): Problem[] {
+  if (allowedOrigins === undefined) return [];
+  if (kind !== 'client') return [unwanted('/allowedOrigins', 'Only client keys are for browsers')];
+  if (allowedOrigins.length === 0) return [unwanted('/allowedOrigins', 'An empty list would allow no browser')];
+  return allowedOrigins.flatMap((origin, index) =>
+    isOrigin(origin)
+      ? []
+      : [
+          {
+            pointer: `/allowedOrigins/${index}`,
+            code: 'format',
+            message: `Expected an origin as browsers send it, such as "https://shop.example" or "http://localhost:5173", got ${JSON.stringify(origin)}.`,
+          },
+        ],
+  );
+}
+
+/** What browsers and apps with a web view send as Origin: scheme, host and a port that is not the scheme's own. */
+const isOrigin = (text: string): boolean =>
+  /^https?:/.test(text)
+    ? URL.canParse(text) && new URL(text).origin === text && !text.includes('*')
+    : /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9.-]+(?::\d{1,5})?$/.test(text);
 
 function managementProblems({ project, environment, environments }: CreateTokenDto): Problem[] {
   return [

@@ -5,7 +5,7 @@ import { CommentDto } from '../http/comment.dto.js';
 import { PageQueryDto } from '../http/page.query.js';
 import { IsInstant, IsKey, IsText, IsTexts, MayBeAbsent } from '../http/strings.js';
 
-const KINDS: readonly TokenKind[] = ['management', 'sdk'];
+const KINDS: readonly TokenKind[] = ['management', 'sdk', 'client'];
 const ROLES: readonly Role[] = ['admin', 'editor', 'operator', 'viewer'];
 
 export class TokenDto {
@@ -76,13 +76,13 @@ export class CreateTokenDto extends CommentDto {
 
   @ApiPropertyOptional({
     example: 'default',
-    description: 'Required for SDK keys; without it a management token is for every project.',
+    description: 'Required for SDK and client keys; without it a management token is for every project.',
   })
   @MayBeAbsent()
   @IsKey()
   project?: string;
 
-  @ApiPropertyOptional({ example: 'production', description: 'Of SDK keys: the one environment.' })
+  @ApiPropertyOptional({ example: 'production', description: 'Of SDK and client keys: the one environment.' })
   @MayBeAbsent()
   @IsKey()
   environment?: string;
@@ -91,6 +91,15 @@ export class CreateTokenDto extends CommentDto {
   @MayBeAbsent()
   @IsTexts(100, 100)
   environments?: string[];
+
+  @ApiPropertyOptional({
+    type: [String],
+    description: 'Of client keys: where browsers may use it. Default: anywhere.',
+    example: ['https://shop.example'],
+  })
+  @MayBeAbsent()
+  @IsTexts(100, 300)
+  allowedOrigins?: string[];
 
   @ApiPropertyOptional({ example: '2027-01-01T00:00:00Z' })
   @MayBeAbsent()

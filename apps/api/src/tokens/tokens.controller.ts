@@ -39,10 +39,18 @@ export class TokensController {
   @ApiOperation({
     summary: 'Make a token',
     description:
-      'An SDK key for one environment, or a management token with a role. The token is in this answer and nowhere else.',
+      'An SDK key for one environment, a client key that may only evaluate there and that browsers may show, or a management token with a role. ' +
+      'The token is in this answer and nowhere else.',
   })
   @BodyExamples(CreateTokenDto, {
     'A key for an application': { name: 'checkout app', kind: 'sdk', project: 'default', environment: 'production' },
+    'A key for browsers': {
+      name: 'shop',
+      kind: 'client',
+      project: 'default',
+      environment: 'production',
+      allowedOrigins: ['https://shop.example', 'http://localhost:5173'],
+    },
     'A token for a script': {
       name: 'deploy bot',
       kind: 'management',
