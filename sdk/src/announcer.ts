@@ -15,11 +15,11 @@ export class Announcer {
     this.#options = options;
   }
 
-  /** A function that listens already does not listen twice. */
+  /** A function that listens already does not listen twice; an event that does not exist never happens. */
   on<Event extends keyof ClientEvents>(event: Event, listener: (detail: ClientEvents[Event]) => void): () => void {
-    const set = this.#listeners[event];
-    set.add(listener);
-    return () => void set.delete(listener);
+    const set: Set<typeof listener> | undefined = this.#listeners[event];
+    set?.add(listener);
+    return () => void set?.delete(listener);
   }
 
   emit<Event extends keyof ClientEvents>(event: Event, detail: ClientEvents[Event]): void {

@@ -30,7 +30,7 @@ export type ClientEvents = {
   readonly change: { readonly version: number; readonly flags: readonly string[] };
   /** The state became `ready`. */
   readonly ready: Status;
-  /** The state became `stale`. */
+  /** The state became `stale` after it was `ready` or `refused`; a start from bootstrap or cache is no news. */
   readonly stale: Status;
   /** Background trouble, once per kind. */
   readonly error: FledgeError;

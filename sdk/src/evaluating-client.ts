@@ -76,7 +76,8 @@ export class EvaluatingClient implements FledgeClient {
     return this.#status;
   }
 
-  ready({ timeoutMs = LONGEST_DELAY }: { readonly timeoutMs?: number } = {}): Promise<void> {
+  ready(options?: { readonly timeoutMs?: number }): Promise<void> {
+    const timeoutMs = options?.timeoutMs ?? LONGEST_DELAY;
     const ready = new Promise<void>((resolve, reject) => {
       const settle = (error?: FledgeError): void => {
         clearTimeout(timer);
@@ -255,7 +256,8 @@ export class EvaluatingClient implements FledgeClient {
     this.#settle();
     if (state === told.state) return;
     if (state === 'ready') this.#readySince = now;
-    if (state === 'ready' || state === 'stale') this.#announcer.emit(state, this.#status);
+    if (state === 'ready' || (state === 'stale' && told.state !== 'starting'))
+      this.#announcer.emit(state, this.#status);
   }
 
   /** Settles the open promises of `ready` as soon as there is something to tell them. */

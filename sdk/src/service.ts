@@ -37,10 +37,11 @@ export const ask = async (
 ): Promise<FledgeError | undefined> => {
   // A bare function: some platforms refuse a fetch that is called as a method.
   const { fetch } = service;
+  const url = `${service.url}/sdk/v1/${path}`;
   try {
     await guard(signal, async (inner, alive) => {
       alive(timeoutMs);
-      const response = await fetch(`${service.url}/sdk/v1/${path}`, {
+      const response = await fetch(url, {
         headers: {
           ...headers,
           Authorization: `Bearer ${service.sdkKey}`,
@@ -50,20 +51,20 @@ export const ask = async (
         signal: inner,
       });
       alive(timeoutMs);
-      if (response.status !== 200 && response.status !== 304) throw unexpected(service, response);
+      if (response.status !== 200 && response.status !== 304) throw unexpected(service, url, response);
       await read(response, inner, alive);
     });
     return undefined;
   } catch (cause) {
     const kind = cause instanceof SyntaxError ? 'protocol' : 'network';
-    const trouble = FledgeError.from(cause, kind, `GET /sdk/v1/${path} failed`);
+    const trouble = FledgeError.from(cause, kind, `GET ${url} failed`);
     sink.lost(trouble);
     return trouble;
   }
 };
 
 /** What an answer means that is neither of those hoped for. */
-const unexpected = ({ now, random }: Service, { status, headers }: Response): FledgeError => {
+const unexpected = ({ now, random }: Service, url: string, { status, headers }: Response): FledgeError => {
   const refused = status === 401 || status === 403;
   // Seconds or a date (RFC 9110, 10.2.3).
   const header = headers.get('retry-after') ?? '0';
@@ -71,7 +72,7 @@ const unexpected = ({ now, random }: Service, { status, headers }: Response): Fl
   const retryAfter = Math.min(Math.max(ms || 0, 0), LONGEST_RETRY_AFTER_MS);
   return new FledgeError(
     refused ? 'refused' : 'status',
-    `The service answered ${status}`,
+    `GET ${url} was answered with ${status}`,
     undefined,
     refused ? REFUSED_RETRY_MS : retryAfter * (1 + random() / 10),
   );

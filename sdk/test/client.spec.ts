@@ -130,6 +130,8 @@ describe('a client', () => {
       expect(client.evaluate(context, {}, untyped(true))).toMatchObject({ value: true, reason: 'ERROR' });
       expect(() => client.evaluate('ruled', {}, context)).not.toThrow();
     }
+    expect(() => client.on(untyped('nothing'), untyped(undefined))()).not.toThrow();
+    expect(() => client.ready(untyped(null))).not.toThrow();
     expect(broken.boolean('checkout', user, false)).toBe(true);
     expect(Object.keys(broken.evaluateAll(user))).toEqual(Object.keys(flags));
   });

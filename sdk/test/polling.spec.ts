@@ -94,7 +94,10 @@ describe('polling', () => {
     connect(`${service.url}/wrong`, { mode: 'poll', onError });
     await until(() => service.requests.length > 2);
     expect(errors).toHaveLength(1);
-    expect(errors[0]).toMatchObject({ kind: 'status', message: expect.stringContaining('404') });
+    expect(errors[0]).toMatchObject({
+      kind: 'status',
+      message: expect.stringContaining(`${service.url}/wrong/sdk/v1/snapshot was answered with 404`),
+    });
   });
 
   it('tries a refused key again every five minutes', async () => {

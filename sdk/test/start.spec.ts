@@ -15,6 +15,7 @@ describe('a bootstrap', () => {
     const client = connect(service.url, { bootstrap });
     const changes: unknown[] = [];
     client.on('change', (change) => changes.push(change));
+    client.on('stale', () => changes.push('stale'));
     expect(client.boolean('checkout', {}, false)).toBe(true);
     expect(client.status).toMatchObject({ state: 'stale', version: 100 });
     await client.ready({ timeoutMs: 1 });

@@ -153,9 +153,9 @@ export class FakeService {
   }
 }
 
-/** Resolves once the condition holds; rejects after two seconds. */
+/** Resolves once the condition holds; rejects after ten seconds. */
 export const until = async (condition: () => boolean, what = 'the condition'): Promise<void> => {
-  const end = performance.now() + 2_000;
+  const end = performance.now() + 10_000;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`gave up waiting until ${what} holds`);
     await new Promise((resolve) => {
