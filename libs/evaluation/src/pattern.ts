@@ -57,7 +57,7 @@ export function patternProblem(pattern: string): string | undefined {
 
   const repeated = (): Part | undefined => {
     const part = atom();
-    const [quantifier, least, most = least] = take(QUANTIFIER) ?? [];
+    const [quantifier, least, most = least] = (part && take(QUANTIFIER)) ?? [];
     if (part === undefined || quantifier === undefined) return part;
     const unbounded = quantifier === '*' || quantifier === '+';
     if (Number(most) > MOST_REPEATS) problem ??= `repeats more than ${MOST_REPEATS} times`;
@@ -97,7 +97,7 @@ export function patternProblem(pattern: string): string | undefined {
     RegExp(pattern, 'u');
     alternatives();
   } catch {
-    at = -1;
+    return 'no regular expression';
   }
-  return at === pattern.length ? problem : 'outside the subset';
+  return at === pattern.length ? problem : `not allowed from character ${at + 1} on`;
 }
