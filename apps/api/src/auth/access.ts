@@ -12,12 +12,13 @@ declare module 'fastify' {
 }
 
 /**
- * Who may call a route: nobody needs a token, an SDK key, or a management token of at least this role.
+ * Who may call a route: nobody needs a token, an SDK key, a key that may evaluate, or a management token of at least this role.
  * `everything`: only a token that is not confined to a project.
  */
 export type Access =
   | { readonly kind: 'public' }
   | { readonly kind: 'sdk' }
+  | { readonly kind: 'evaluation' }
   | { readonly kind: 'management'; readonly role: Role; readonly everything: boolean };
 
 export const ACCESS = 'fledge:access';
@@ -27,6 +28,15 @@ export const Public = () => SetMetadata<string, Access>(ACCESS, { kind: 'public'
 
 /** An environment's SDK key. */
 export const ForSdk = () => applyDecorators(SetMetadata<string, Access>(ACCESS, { kind: 'sdk' }), ApiSecurity('sdk'));
+
+/** An SDK or client key of an environment, as Bearer or X-API-Key. */
+export const ForEvaluation = () =>
+  applyDecorators(
+    SetMetadata<string, Access>(ACCESS, { kind: 'evaluation' }),
+    ApiSecurity('sdk'),
+    ApiSecurity('client'),
+    ApiSecurity('apiKey'),
+  );
 
 /** A management token of at least this role, within the projects and environments it is for. */
 export const ForRole = (role: Role, everything = false) =>
@@ -45,6 +55,8 @@ export function refusal(
 ): string | undefined {
   if (access.kind === 'public') return undefined;
   if (access.kind === 'sdk') return grant.kind === 'sdk' ? undefined : 'This path takes an SDK key.';
+  if (access.kind === 'evaluation')
+    return grant.kind === 'management' ? 'This path takes an SDK key or a client key.' : undefined;
   if (grant.kind !== 'management' || grant.role === null) return 'This path takes a management token.';
   if (RANK[grant.role] < RANK[access.role])
     return `This needs the role ${access.role}; the token has the role ${grant.role}.`;
@@ -85,3 +97,13 @@ export function grantOf(context: ExecutionContext): Grant {
   if (grant === undefined) throw new Error('A route that needs a grant is declared public.');
   return grant;
 }
+
+/** The one environment of an SDK or client key. @throws RequestError 401 when it is gone */
+export function environmentOf(grant: Grant): number {
+  const id = grant.environments?.[0]?.id;
+  if (id === undefined) throw environmentGone();
+  return id;
+}
+
+export const environmentGone = (): RequestError =>
+  new RequestError(401, 'token_refused', 'The environment of this key is gone.');

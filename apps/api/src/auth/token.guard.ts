@@ -22,7 +22,7 @@ export class TokenGuard implements CanActivate {
       throw new Error(`${context.getClass().name}.${context.getHandler().name} declares no access.`);
     if (access.kind === 'public') return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const text = bearerOf(request);
+    const text = bearerOf(request) ?? (access.kind === 'evaluation' ? apiKeyOf(request) : undefined);
     const grant = text === undefined ? undefined : await this.authenticator.authenticate(text);
     if (grant === undefined) {
       throw new RequestError(
@@ -44,7 +44,14 @@ export class TokenGuard implements CanActivate {
 /** Longer than any token of ours, and short enough to hash without a thought. */
 const LONGEST_TOKEN = 512;
 
-function bearerOf(request: FastifyRequest): string | undefined {
-  const text = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
-  return text === undefined || text.length > LONGEST_TOKEN ? undefined : text;
-}
+const bearerOf = (request: FastifyRequest): string | undefined =>
+  bounded(/^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]);
+
+/** What OpenFeature's remote evaluation knows beside Bearer. */
+const apiKeyOf = ({ headers }: FastifyRequest): string | undefined => {
+  const text = headers['x-api-key'];
+  return typeof text === 'string' ? bounded(text) : undefined;
+};
+
+const bounded = (text: string | undefined): string | undefined =>
+  text === undefined || text === '' || text.length > LONGEST_TOKEN ? undefined : text;

@@ -2,7 +2,7 @@ import { Controller, Get, Req, Res } from '@nestjs/common';
 import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Grant } from '@fledge/store';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CurrentGrant, ForSdk } from '../auth/access.js';
+import { CurrentGrant, environmentGone, environmentOf, ForSdk } from '../auth/access.js';
 import { Problems } from '../http/openapi.js';
 import { RequestError } from '../http/problem.js';
 import { codingFor, revisionsIn } from './conditional.js';
@@ -96,12 +96,3 @@ export class DeliveryController {
     );
   }
 }
-
-function environmentOf(grant: Grant): number {
-  const id = grant.environments?.[0]?.id;
-  if (id === undefined) throw environmentGone();
-  return id;
-}
-
-const environmentGone = (): RequestError =>
-  new RequestError(401, 'token_refused', 'The environment of this key is gone.');
