@@ -1,4 +1,4 @@
-import { applyChanges, type Change, type Snapshot } from '@fledge/evaluation';
+import { applyChanges, createEvaluator, type Change, type Evaluator, type Snapshot } from '@fledge/evaluation';
 import type { Position } from '@fledge/store';
 import { EncodedSnapshot } from './encoded-snapshot.js';
 import { sseEvent } from './serialize.js';
@@ -28,6 +28,7 @@ export class LiveEnvironment {
   #position: Position;
   #encoded: EncodedSnapshot | undefined;
   #reset: EncodedSnapshot | undefined;
+  #evaluator: Evaluator | undefined;
   /** The newest changes without a gap; the last one leads to #position. */
   #history: (PreparedChange & { readonly from: string })[] = [];
   #historyBytes = 0;
@@ -62,6 +63,13 @@ export class LiveEnvironment {
   encodedReset(): EncodedSnapshot {
     this.#reset ??= new EncodedSnapshot({ ...this.#fold(), reset: true });
     return this.#reset;
+  }
+
+  /** Decides the flags of the newest version; what changes left alone stays compiled. */
+  evaluator(): Evaluator {
+    const snapshot = this.#fold();
+    if (this.#evaluator?.snapshot !== snapshot) this.#evaluator = createEvaluator(snapshot, this.#evaluator);
+    return this.#evaluator;
   }
 
   /** The changes after a revision, if they are all still in memory. */

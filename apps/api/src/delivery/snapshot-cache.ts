@@ -46,6 +46,14 @@ export class SnapshotCache {
     return environment;
   }
 
+  /** The same, for who has heard of `revision` elsewhere: the log is read first when this replica may not have read so far. */
+  async environmentAt(id: number, revision: string): Promise<LiveEnvironment | undefined> {
+    const environment = await this.environment(id);
+    const position = parseRevision(revision);
+    if (environment === undefined || position === undefined) return environment;
+    return position.version > environment.position.version ? this.#refresh(id) : environment;
+  }
+
   /** The whole snapshot for who holds `revision` (undefined: nothing); marked as a reset when that is of another history. */
   async snapshotFor(id: number, revision: string | undefined): Promise<EncodedSnapshot | undefined> {
     const environment = await this.environment(id);
