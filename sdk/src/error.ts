@@ -42,11 +42,7 @@ export class FledgeError extends Error {
   /** Anything thrown as trouble of the given kind; a FledgeError stays what it is. */
   static from(cause: unknown, kind: ErrorKind, message: string): FledgeError {
     if (cause instanceof FledgeError) return cause;
-    const deeper = field(field(cause, 'cause'), 'message');
-    return new FledgeError(
-      kind,
-      `${message}: ${String(cause)}${typeof deeper === 'string' ? ` (${deeper})` : ''}`,
-      cause,
-    );
+    const [reason, deeper] = [cause, field(cause, 'cause')].map((each) => (each instanceof Error ? each.message : ''));
+    return new FledgeError(kind, [message, reason, deeper].filter(Boolean).join(': '), cause);
   }
 }

@@ -18,7 +18,7 @@ const failed = (errorCode: NonNullable<Answer['errorCode']>, errorMessage: strin
   reason: 'ERROR',
   errorCode,
   errorMessage,
-  metadata: {},
+  metadata: Object.freeze({}),
 });
 
 const NOT_READY = failed('PROVIDER_NOT_READY', 'No snapshot was received yet');
@@ -178,8 +178,8 @@ export class EvaluatingClient implements FledgeClient {
     try {
       const { evaluator } = this.#holder;
       return evaluator ? evaluator.evaluate(key, context, now, expected) : NOT_READY;
-    } catch (cause) {
-      return failed('GENERAL', String(cause));
+    } catch {
+      return failed('GENERAL', 'The context could not be read');
     }
   }
 

@@ -347,6 +347,10 @@ describe('listeners', () => {
       throw new Error('listener');
     });
     client.on('change', () => heard.push('second'));
+    client.on('change', () => {
+      // oxlint-disable-next-line typescript/only-throw-error -- what careless code may throw
+      throw Object.create(null);
+    });
     client.on('error', () => {
       throw new Error('error listener');
     });
