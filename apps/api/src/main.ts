@@ -39,7 +39,6 @@ async function main(): Promise<void> {
     });
     await app.listen(config.port, config.host);
     const url = (await app.getUrl()).replace('[::1]', 'localhost').replace('127.0.0.1', 'localhost');
-    log.info({ url }, 'listening');
     process.stdout.write(
       greeting({
         url,

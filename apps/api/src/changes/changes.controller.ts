@@ -1,5 +1,5 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import { ChangeStore, type ChangeDocument, type Grant, type Page } from '@fledge/store';
 import { CurrentGrant, ForRole } from '../auth/access.js';
 import { pageOf, Problems, ReadProblems } from '../http/openapi.js';
@@ -13,6 +13,7 @@ export class ChangesController {
   constructor(private readonly changes: ChangeStore) {}
 
   @Get('projects/:project/changes')
+  @ApiParam({ name: 'project', example: 'default' })
   @ForRole('viewer')
   @ApiOperation({ summary: 'Who changed what, when and why', description: 'The newest first.' })
   @ApiOkResponse({ type: ChangePage })

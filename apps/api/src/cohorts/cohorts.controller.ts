@@ -1,5 +1,12 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import {
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiTags,
+} from '@nestjs/swagger';
 import {
   CohortStore,
   type Actor,
@@ -33,6 +40,7 @@ const COHORT_BODY = {
 const COHORT_EXAMPLE = { key: 'staff', ...COHORT_BODY };
 
 @ApiTags('Cohorts')
+@ApiParam({ name: 'project', example: 'default' })
 @Controller('api/v1/projects/:project/cohorts')
 export class CohortsController {
   constructor(private readonly cohorts: CohortStore) {}
@@ -61,6 +69,7 @@ export class CohortsController {
   }
 
   @Get(':cohort')
+  @ApiParam({ name: 'cohort', example: 'staff' })
   @ForRole('viewer')
   @ApiOperation({ summary: 'Show a cohort' })
   @ApiOkResponse({ type: CohortDto })
@@ -70,6 +79,7 @@ export class CohortsController {
   }
 
   @Put(':cohort')
+  @ApiParam({ name: 'cohort', example: 'staff' })
   @ForRole('editor')
   @IdempotencyHeader()
   @IfMatchApi('The ETag that was read. Either this or version in the body is required.')
@@ -101,6 +111,7 @@ export class CohortsController {
   }
 
   @Delete(':cohort')
+  @ApiParam({ name: 'cohort', example: 'staff' })
   @HttpCode(204)
   @ForRole('editor')
   @IdempotencyHeader()
@@ -122,6 +133,7 @@ export class CohortsController {
   }
 
   @Get(':cohort/members')
+  @ApiParam({ name: 'cohort', example: 'staff' })
   @ForRole('viewer')
   @ApiOperation({ summary: 'List the members', description: 'In the order in which they were added.' })
   @ApiOkResponse({ type: pageOf(MemberDto) })
@@ -135,6 +147,7 @@ export class CohortsController {
   }
 
   @Post(':cohort/members')
+  @ApiParam({ name: 'cohort', example: 'staff' })
   @HttpCode(200)
   @ForRole('editor')
   @IdempotencyHeader()

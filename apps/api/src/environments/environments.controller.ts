@@ -1,5 +1,12 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import {
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiTags,
+} from '@nestjs/swagger';
 import { EnvironmentStore, type Actor, type EnvironmentDocument, type Page } from '@fledge/store';
 import { ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
@@ -10,6 +17,7 @@ import { IfMatchHeader, optional, type IfMatch } from '../http/preconditions.js'
 import { CreateEnvironmentDto, EnvironmentDto, UpdateEnvironmentDto } from './environment.dto.js';
 
 @ApiTags('Environments')
+@ApiParam({ name: 'project', example: 'default' })
 @Controller('api/v1/projects/:project/environments')
 export class EnvironmentsController {
   constructor(private readonly environments: EnvironmentStore) {}
@@ -44,6 +52,7 @@ export class EnvironmentsController {
   }
 
   @Get(':environment')
+  @ApiParam({ name: 'environment', example: 'production' })
   @ForRole('viewer')
   @ApiOperation({ summary: 'Show an environment' })
   @ApiOkResponse({ type: EnvironmentDto })
@@ -53,6 +62,7 @@ export class EnvironmentsController {
   }
 
   @Patch(':environment')
+  @ApiParam({ name: 'environment', example: 'production' })
   @ForRole('admin')
   @IdempotencyHeader()
   @IfMatchApi()
@@ -71,6 +81,7 @@ export class EnvironmentsController {
   }
 
   @Delete(':environment')
+  @ApiParam({ name: 'environment', example: 'production' })
   @HttpCode(204)
   @ForRole('admin')
   @IdempotencyHeader()

@@ -1,5 +1,12 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import {
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiTags,
+} from '@nestjs/swagger';
 import { FlagStore, type Actor, type FlagDocument, type Page } from '@fledge/store';
 import { ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
@@ -18,6 +25,7 @@ import { IfMatchHeader, optional, type IfMatch } from '../http/preconditions.js'
 import { CreateFlagDto, FlagDto, UpdateFlagDto } from './flag.dto.js';
 
 @ApiTags('Flags')
+@ApiParam({ name: 'project', example: 'default' })
 @Controller('api/v1/projects/:project/flags')
 export class FlagsController {
   constructor(private readonly flags: FlagStore) {}
@@ -55,6 +63,7 @@ export class FlagsController {
   }
 
   @Get(':flag')
+  @ApiParam({ name: 'flag', example: 'new-checkout' })
   @ForRole('viewer')
   @ApiOperation({ summary: 'Show a flag', description: 'The part that all environments share.' })
   @ApiOkResponse({ type: FlagDto })
@@ -64,6 +73,7 @@ export class FlagsController {
   }
 
   @Patch(':flag')
+  @ApiParam({ name: 'flag', example: 'new-checkout' })
   @ForRole('editor')
   @IdempotencyHeader()
   @IfMatchApi()
@@ -85,6 +95,7 @@ export class FlagsController {
   }
 
   @Delete(':flag')
+  @ApiParam({ name: 'flag', example: 'new-checkout' })
   @HttpCode(204)
   @ForRole('editor')
   @IdempotencyHeader()
@@ -103,6 +114,7 @@ export class FlagsController {
   }
 
   @Post(':flag/archive')
+  @ApiParam({ name: 'flag', example: 'new-checkout' })
   @HttpCode(200)
   @ForRole('editor')
   @IdempotencyHeader()
@@ -125,6 +137,7 @@ export class FlagsController {
   }
 
   @Post(':flag/restore')
+  @ApiParam({ name: 'flag', example: 'new-checkout' })
   @HttpCode(200)
   @ForRole('editor')
   @IdempotencyHeader()

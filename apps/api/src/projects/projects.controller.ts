@@ -1,5 +1,12 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import {
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiTags,
+} from '@nestjs/swagger';
 import { ProjectStore, type Actor, type Grant, type Page, type ProjectDocument } from '@fledge/store';
 import { CurrentGrant, ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
@@ -43,6 +50,7 @@ export class ProjectsController {
   }
 
   @Get(':project')
+  @ApiParam({ name: 'project', example: 'default' })
   @ForRole('viewer')
   @ApiOperation({ summary: 'Show a project' })
   @ApiOkResponse({ type: ProjectDto })
@@ -52,6 +60,7 @@ export class ProjectsController {
   }
 
   @Patch(':project')
+  @ApiParam({ name: 'project', example: 'default' })
   @ForRole('admin')
   @IdempotencyHeader()
   @IfMatchApi()
@@ -69,6 +78,7 @@ export class ProjectsController {
   }
 
   @Delete(':project')
+  @ApiParam({ name: 'project', example: 'default' })
   @HttpCode(204)
   @ForRole('admin', true)
   @IdempotencyHeader()
