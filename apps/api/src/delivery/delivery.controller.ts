@@ -8,6 +8,7 @@ import { RequestError } from '../http/problem.js';
 import { codingFor, revisionsIn } from './conditional.js';
 import { PATCH_EXAMPLE, SNAPSHOT_EXAMPLE } from './delivery.examples.js';
 import { SnapshotCache } from './snapshot-cache.js';
+import { SnapshotEvents } from './snapshot-events.js';
 import { StreamHub } from './stream-hub.js';
 
 /** What SDKs ask for. */
@@ -17,6 +18,7 @@ export class DeliveryController {
   constructor(
     private readonly snapshots: SnapshotCache,
     private readonly streams: StreamHub,
+    private readonly events: SnapshotEvents,
   ) {}
 
   @Get('snapshot')
@@ -88,11 +90,12 @@ export class DeliveryController {
     if ((await this.snapshots.environment(environmentId)) === undefined) throw environmentGone();
     const last = request.headers['last-event-id'];
     reply.hijack();
-    await this.streams.open(
-      reply.raw,
+    await this.streams.open(reply.raw, {
+      protocol: this.events,
       environmentId,
-      grant.id,
-      typeof last === 'string' && last !== '' ? last : undefined,
-    );
+      tokenId: grant.id,
+      lastEventId: typeof last === 'string' && last !== '' ? last : undefined,
+      headers: { 'cache-control': 'private, no-cache, no-transform', vary: 'Authorization' },
+    });
   }
 }

@@ -1,12 +1,34 @@
 import type { ServerResponse } from 'node:http';
+import type { Position } from '@fledge/store';
 import type { StreamLimits } from '../config.js';
 import type { Logger } from '../log.js';
+import type { PreparedChange } from './live-environment.js';
 import type { EnvironmentEvent, SnapshotCache } from './snapshot-cache.js';
-import { sseEvent } from './serialize.js';
+
+/** What the streams of one protocol say. How they are kept, counted, caught up and ended is the same for all. */
+export type StreamProtocol = {
+  /** The event for changes that were made just now, one buffer for all streams. */
+  changed(changes: readonly PreparedChange[]): Buffer;
+  /** What leads a reader on from a revision (`''`: it holds nothing), and where to; undefined when it holds the newest after all. */
+  catchUp(environmentId: number, revision: string): Promise<{ event: Buffer; revision: string } | undefined>;
+  /** What is said first to a reader that is up to date from the start. */
+  upToDate(position: Position): Buffer;
+};
+
+/** Who wants to listen: to which environment, with which key, and from where on. */
+export type Listener = {
+  readonly protocol: StreamProtocol;
+  readonly environmentId: number;
+  readonly tokenId: string;
+  readonly lastEventId: string | undefined;
+  /** Of the answer, beside those that make it an event stream. */
+  readonly headers: Readonly<Record<string, string>>;
+};
 
 /** A client that listens. `revision` is the newest it was sent; while `blockedSince` is set it has not read what it was sent. */
 type Stream = {
   readonly response: ServerResponse;
+  readonly protocol: StreamProtocol;
   readonly environmentId: number;
   readonly tokenId: string;
   revision: string;
@@ -70,14 +92,11 @@ export class StreamHub {
   }
 
   /** Begins a stream with what the client needs to be up to date, and keeps it so until either side ends it. */
-  async open(
-    response: ServerResponse,
-    environmentId: number,
-    tokenId: string,
-    lastEventId: string | undefined,
-  ): Promise<void> {
+  async open(response: ServerResponse, listener: Listener): Promise<void> {
+    const { protocol, environmentId, tokenId, lastEventId, headers } = listener;
     const stream: Stream = {
       response,
+      protocol,
       environmentId,
       tokenId,
       revision: lastEventId ?? NOTHING,
@@ -92,13 +111,14 @@ export class StreamHub {
     });
     response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'private, no-cache, no-transform',
-      vary: 'Authorization',
       'x-accel-buffering': 'no',
+      ...headers,
     });
     await this.#catchUp(stream);
     // Who was up to date from the start has been sent nothing yet, and waits for a first event.
-    if (stream.revision === lastEventId) this.#send(stream, await this.#current(stream), stream.revision);
+    const position = (await this.#snapshots.environment(environmentId))?.position;
+    if (stream.revision === lastEventId && position?.revision === lastEventId)
+      this.#send(stream, protocol.upToDate(position), lastEventId);
   }
 
   /** Ends the streams of tokens that may no longer listen. */
@@ -124,9 +144,12 @@ export class StreamHub {
     if (event.kind === 'reset') for (const stream of streams) void this.#catchUp(stream);
     const last = event.kind === 'changes' ? event.changes.at(-1) : undefined;
     if (event.kind !== 'changes' || last === undefined) return;
-    const events = Buffer.concat(event.changes.map((change) => change.event));
+    const said = new Map<StreamProtocol, Buffer>();
     for (const stream of streams) {
-      if (!stream.catchingUp && stream.blockedSince === undefined) this.#send(stream, events, last.revision);
+      if (stream.catchingUp || stream.blockedSince !== undefined) continue;
+      const buffer = said.get(stream.protocol) ?? stream.protocol.changed(event.changes);
+      said.set(stream.protocol, buffer);
+      this.#send(stream, buffer, last.revision);
     }
   }
 
@@ -140,18 +163,8 @@ export class StreamHub {
         if (environment === undefined) return finish(stream);
         // Nothing is awaited between this look and the end of catching up, so no broadcast falls between.
         if (stream.revision === environment.position.revision) return;
-        const missed =
-          stream.revision === NOTHING
-            ? undefined
-            : await this.#snapshots.eventsSince(stream.environmentId, stream.revision);
-        if (missed === undefined) {
-          const snapshot = stream.revision === NOTHING ? environment.encoded() : environment.encodedReset();
-          this.#send(stream, await snapshot.put(), snapshot.revision);
-        } else {
-          const last = missed.at(-1);
-          if (last === undefined) return;
-          this.#send(stream, Buffer.concat(missed.map((change) => change.event)), last.revision);
-        }
+        const next = await stream.protocol.catchUp(stream.environmentId, stream.revision);
+        if (next !== undefined) this.#send(stream, next.event, next.revision);
       }
     } catch (error) {
       this.#log.warn({ err: error }, 'a stream could not be brought up to date and was ended');
@@ -159,12 +172,6 @@ export class StreamHub {
     } finally {
       stream.catchingUp = false;
     }
-  }
-
-  async #current(stream: Stream): Promise<Buffer> {
-    const environment = await this.#snapshots.environment(stream.environmentId);
-    const version = environment?.position.version ?? 0;
-    return sseEvent('current', stream.revision, JSON.stringify({ version, revision: stream.revision }));
   }
 
   #send(stream: Stream, event: Buffer, revision: string): void {
