@@ -5,6 +5,16 @@ import { isReadable, isSnapshot } from './snapshot.js';
 
 const isChange = (value: unknown): value is Change => typeof field(value, 'version') === 'number';
 
+/** Why `next` may not follow `held`: it is of somewhere else, or older without history having been reset. */
+const refusal = (held: Snapshot, next: Snapshot): FledgeError | undefined => {
+  if (next.project !== held.project || next.environment !== held.environment) {
+    return new FledgeError('foreign', `Got a snapshot of ${next.project}/${next.environment}`);
+  }
+  return next.version < held.version && !next.reset
+    ? new FledgeError('outdated', `Got version ${next.version} after ${held.version}`)
+    : undefined;
+};
+
 /** Keeps the snapshot in force and rules which other one may replace it. */
 export class Holder {
   /** Undefined until there is a first snapshot; from then on replaced, never removed. Written here only. */
@@ -25,16 +35,10 @@ export class Holder {
     if (!isReadable(next)) return new FledgeError('format', `Format ${next.format} needs a newer @fledge/sdk`);
     if (this.real && !real) return undefined;
     const held = this.real === real ? this.snapshot : undefined;
-    if (held) {
-      if (next.project !== held.project || next.environment !== held.environment) {
-        return new FledgeError('foreign', `Got a snapshot of ${next.project}/${next.environment}`);
-      }
-      if (next.version < held.version && !next.reset) {
-        return new FledgeError('outdated', `Got version ${next.version} after ${held.version}`);
-      }
-      if (next.revision !== undefined && next.revision === held.revision) return undefined;
-    }
-    this.#replace(next, real);
+    const why = held && refusal(held, next);
+    // An old cache, or one of another environment, is no trouble: it is just not taken.
+    if (why) return real ? why : undefined;
+    if (next.revision === undefined || next.revision !== held?.revision) this.#replace(next, real);
     return undefined;
   }
 
@@ -55,7 +59,7 @@ export class Holder {
   }
 
   #replace(next: Snapshot, real: boolean): void {
-    this.evaluator = createEvaluator(next, this.evaluator);
+    this.evaluator = createEvaluator(next.cohorts ? next : { ...next, cohorts: {} }, this.evaluator);
     this.real = real;
   }
 }

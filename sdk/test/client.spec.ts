@@ -142,8 +142,10 @@ describe('a client', () => {
       throw new Error('network');
     };
     try {
-      const client = createClient({ snapshot: snapshotOf(3, flags) });
+      const snapshot = snapshotOf(3, flags);
+      const client = createClient({ snapshot });
       await client.ready();
+      expect(client.snapshot).toBe(snapshot);
       expect(client.boolean('checkout', user, false)).toBe(true);
       expect(client.status).toMatchObject({ state: 'ready', version: 3 });
       await client.close();

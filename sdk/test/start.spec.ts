@@ -34,6 +34,19 @@ describe('a bootstrap', () => {
     await until(() => client.snapshot?.version === 4);
   });
 
+  it('may lack what only rules about cohorts need', async () => {
+    const service = await startService(snapshotOf(2, { search: true }));
+    const { errors, onError } = collector();
+    const { cohorts: _, ...bare } = snapshotOf(1, { checkout: true });
+    const client = connect(service.url, { bootstrap: untyped(bare), onError });
+    expect(client.boolean('checkout', {}, false)).toBe(true);
+    const changes: unknown[] = [];
+    client.on('change', ({ flags }) => changes.push(flags));
+    await until(() => client.status.state === 'ready');
+    expect(changes).toEqual([['search', 'checkout']]);
+    expect(errors).toEqual([]);
+  });
+
   it('of a newer format is reported and not used', async () => {
     const { errors, onError } = collector();
     const client = connect(`http://127.0.0.1:${await unusedPort()}`, {
@@ -67,7 +80,11 @@ describe('a cache', () => {
   it('replaces the bootstrap when it is newer, and only of the same environment', async () => {
     const url = `http://127.0.0.1:${await unusedPort()}`;
     const versionWith = async (cached: Snapshot): Promise<number | undefined> => {
-      const client = connect(url, { bootstrap: snapshotOf(5, {}), cache: memoryCache(cached) });
+      const client = connect(url, {
+        bootstrap: snapshotOf(5, {}),
+        cache: memoryCache(cached),
+        onError: ({ kind }) => expect(kind).toBe('network'),
+      });
       await new Promise((resolve) => {
         setTimeout(resolve, 5);
       });
