@@ -24,3 +24,7 @@ export { validateCohort, validateMembers } from './validate-cohort.js';
 export { validateDefinition, validateFlag } from './validate-flag.js';
 export type { Surroundings } from './validate-flag.js';
 export { LONGEST_TEXT, validateJson } from './validate-json.js';
+
+export { describeChanges } from './describe-changes.js';
+export { whoMoves } from './who-moves.js';
+export type { Move, Movement, Served, Share, WhoMoves } from './who-moves.js';
