@@ -26,7 +26,9 @@ const LONGEST_DELAY_MS = 5_000;
 export class ChangeFeed {
   readonly #options: ChangeFeedOptions;
   readonly #stopped = new AbortController();
+  /** From its first moment, so that `stop` finds it while it still connects. */
   #client: pg.Client | undefined;
+  #listening = false;
   #running: Promise<void> | undefined;
 
   constructor(options: ChangeFeedOptions) {
@@ -34,7 +36,7 @@ export class ChangeFeed {
   }
 
   get connected(): boolean {
-    return this.#client !== undefined;
+    return this.#listening;
   }
 
   start(): void {
@@ -43,7 +45,7 @@ export class ChangeFeed {
 
   async stop(): Promise<void> {
     this.#stopped.abort();
-    await this.#client?.end().catch(() => undefined);
+    hangUp(this.#client);
     await this.#running;
   }
 
@@ -72,24 +74,27 @@ export class ChangeFeed {
       keepAlive: true,
       application_name: 'fledge-feed',
     });
+    this.#client = client;
     const lost = new Promise<void>((resolve, reject) => {
-      client.once('error', reject);
+      client.on('error', reject);
       client.once('end', resolve);
     });
     // The promise is awaited below; until then a failed connect must not count as an unhandled rejection.
     lost.catch(() => undefined);
+    let heartbeat: NodeJS.Timeout | undefined;
     try {
       await client.connect();
+      heartbeat = this.#watch(client);
       client.on('notification', ({ payload }) => this.#notify(payload));
       await client.query(`LISTEN ${CHANNEL}`);
-      this.#client = client;
+      this.#listening = true;
       onListening();
       this.#options.onConnected();
-      const heartbeat = this.#watch(client);
-      await lost.finally(() => clearInterval(heartbeat));
+      await lost;
     } finally {
-      this.#client = undefined;
-      await client.end().catch(() => undefined);
+      this.#listening = false;
+      clearInterval(heartbeat);
+      hangUp(client);
     }
   }
 
@@ -98,8 +103,7 @@ export class ChangeFeed {
     let answered = true;
     return setInterval(() => {
       if (!answered) {
-        client.emit('error', new Error('The listening connection does not answer.'));
-        client.connection.stream.destroy();
+        hangUp(client, new Error('The listening connection does not answer.'));
         return;
       }
       answered = false;
@@ -121,4 +125,9 @@ export class ChangeFeed {
     if (environmentId === undefined || version === undefined || Number.isNaN(environmentId + version)) return;
     this.#options.onHint({ environmentId, version });
   }
+}
+
+/** Without a farewell, which on a network that swallows everything would be waited for: there is nothing to lose. */
+function hangUp(client: pg.Client | undefined, reason?: Error): void {
+  client?.connection.stream.destroy(reason);
 }
