@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { migrations } from '@fledge/migrations';
 import {
   ChangeFeed,
@@ -56,6 +57,8 @@ const POLL_MS = 5_000;
 /** The same while LISTEN cannot be had. */
 const POLL_WITHOUT_LISTEN_MS = 1_000;
 const CLEAN_UP_MS = 3_600_000;
+/** How long a shutdown waits for the database; all that may be lost is when tokens were last used. */
+const STOP_MS = 5_000;
 
 export function createRuntime(options: RuntimeOptions): Runtime {
   const { log, limits } = options;
@@ -101,6 +104,12 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     Number(feed.connected),
   );
   const loops: NodeJS.Timeout[] = [];
+  const close = async (): Promise<void> => {
+    await feed.stop();
+    await patterns.stop();
+    await authenticator.stop();
+    if (dataSource.isInitialized) await dataSource.destroy();
+  };
 
   return {
     stores,
@@ -115,8 +124,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       let polledAt = 0;
       loops.push(
         setInterval(() => {
-          if (Date.now() - polledAt < (feed.connected ? POLL_MS : POLL_WITHOUT_LISTEN_MS)) return;
-          polledAt = Date.now();
+          // Not the time of day, which may be set back by an hour.
+          if (performance.now() - polledAt < (feed.connected ? POLL_MS : POLL_WITHOUT_LISTEN_MS)) return;
+          polledAt = performance.now();
           void poll();
         }, POLL_WITHOUT_LISTEN_MS),
         setInterval(() => {
@@ -126,10 +136,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     },
     async stop() {
       for (const loop of loops) clearInterval(loop);
-      await feed.stop();
-      await patterns.stop();
-      await authenticator.stop();
-      if (dataSource.isInitialized) await dataSource.destroy();
+      await Promise.race([close(), sleep(STOP_MS, undefined, { ref: false })]);
     },
   };
 }
