@@ -186,13 +186,12 @@ describe.each(['stream', 'poll'])('a process with a client that uses mode %s', (
       `
       await client.ready();
       await new Promise((resolve) => setTimeout(resolve, 120));
-      const before = ${resources};
       await client.close();
-      await new Promise((resolve) => setTimeout(resolve, 10));
-      console.log(JSON.stringify({ before, after: ${resources} }));`,
+      // Node's fetch takes a moment to let go of an aborted connection.
+      for (let i = 0; i < 100 && ${resources}.length > 0; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+      console.log(${resources}.join());`,
     );
-    const { after } = JSON.parse(await installed.run(`close-${mode}.mjs`, code));
-    expect(after).toEqual([]);
+    expect(await installed.run(`close-${mode}.mjs`, code)).toBe('\n');
     expect(service.streams.size).toBe(0);
   });
 
