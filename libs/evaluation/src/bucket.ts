@@ -23,6 +23,12 @@ export function threshold(percentage: number): number {
   return Math.floor((parts(percentage) * 2 ** 32) / 100_000);
 }
 
+/** The smallest percentage, in thousandths of a percent, that lets a bucket in: 1 to 100,000. */
+export function partsToAdmit(unitBucket: number): number {
+  const estimate = Math.floor((unitBucket * 100_000) / 2 ** 32);
+  return threshold(estimate / 1000) > unitBucket ? estimate : estimate + 1;
+}
+
 /** One of 64 random groups of units, independent of gates and splits, by which reports estimate dispersion. */
 export function group(unitBucket: number): number {
   return fmix32(unitBucket ^ 0x9e3779b9) >>> 26;

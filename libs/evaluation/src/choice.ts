@@ -20,7 +20,8 @@ export type Choice = {
 /** The mark of a rollout: the buckets below the gate's limit are its canary. */
 export type Mark = { readonly gate: Gate; readonly metadata: EvaluationMetadata };
 
-function isMetadata(value: unknown): value is EvaluationMetadata {
+/** True for what a flag may hand through. */
+export function isMetadata(value: unknown): value is EvaluationMetadata {
   return isRecord(value) && Object.values(value).every(isScalar);
 }
 

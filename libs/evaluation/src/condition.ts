@@ -37,7 +37,8 @@ function cohortTest(condition: unknown): Test {
   return (context, run) => any(cohorts, (key) => run.inCohort(key, context));
 }
 
-function compileCondition(condition: unknown): Test {
+/** Compiles one condition; throws when it is broken. */
+export function compileCondition(condition: unknown): Test {
   const grouped = own(condition, 'cohorts') !== undefined;
   // An object with neither cohorts nor operator is a condition of a later version, and so is an unknown operator.
   const operator = grouped ? '' : need(condition, 'operator', isText, isRecord(condition) ? '' : undefined);

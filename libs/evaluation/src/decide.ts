@@ -13,7 +13,7 @@ export function compileEach<R>(list: unknown, compile: (element: unknown) => Ste
 }
 
 /** Compiles a prerequisite into the key of its flag when it does not hold, undefined when it does. */
-function compilePrerequisite(prerequisite: unknown): Step<string | undefined> {
+export function compilePrerequisite(prerequisite: unknown): Step<string | undefined> {
   const flag = need(prerequisite, 'flag', isText);
   const variants = need(prerequisite, 'variants', isList);
   return (context, run) => {
@@ -22,7 +22,8 @@ function compilePrerequisite(prerequisite: unknown): Step<string | undefined> {
   };
 }
 
-function compileFallthrough(flag: unknown): Pick {
+/** Compiles what is served when no rule applies. */
+export function compileFallthrough(flag: unknown): Pick {
   const serve = own(flag, 'fallthrough');
   if (serve === null) return never;
   if (!isKnownServe(serve)) throw new TypeError('fallthrough');

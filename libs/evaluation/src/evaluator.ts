@@ -1,3 +1,4 @@
+import { isMetadata } from './choice.js';
 import type { Choice, Mark } from './choice.js';
 import type { Context } from './context.js';
 import { compileFlag } from './decide.js';
@@ -22,13 +23,13 @@ export type Evaluator = {
 };
 
 /** A compiled flag or cohort and what it said in the run that met it last: no run follows a chain twice or in circles. */
-type Node<R> = { readonly judge: Step<R>; run: number; isOpen: boolean; result: R | undefined };
+export type Node<R> = { readonly judge: Step<R>; run: number; isOpen: boolean; result: R | undefined };
 
 /** Compiled documents, forgotten with the documents. */
 type Compiled<R> = WeakMap<object, Node<R>>;
 
 /** What the evaluators of successive snapshots share. */
-type Memory = { readonly flags: Compiled<Choice>; readonly cohorts: Compiled<Truth>; runs: number };
+export type Memory = { readonly flags: Compiled<Choice>; readonly cohorts: Compiled<Truth>; runs: number };
 
 /** Finds nodes by key, compiled at their first use: until then a flag costs nothing beside its document. */
 function finder<R>(documents: unknown, compiled: Compiled<R>, compile: (document: unknown) => Step<R>) {
@@ -44,13 +45,6 @@ function finder<R>(documents: unknown, compiled: Compiled<R>, compile: (document
     found.set(key, node);
     return node;
   };
-}
-
-function begin(run: Run, id: number, now: number): void {
-  run.id = id;
-  run.now = now;
-  run.depth = 0;
-  run.extra = undefined;
 }
 
 function visit<R>(node: Node<R> | undefined, context: JsonRecord, run: Run): R | undefined {
@@ -73,22 +67,25 @@ function armOf({ gate, metadata }: Mark, context: JsonRecord, run: Run): Evaluat
 }
 
 /** Prerequisites and cohorts nested deeper than this are broken, so that no document can exhaust the stack. */
-const MAX_DEPTH = 100;
+export const MAX_DEPTH = 100;
 
-const memories = new WeakMap<Evaluator, Memory>();
+/** What evaluators of one snapshot after another keep; a fresh one knows nothing yet. */
+export function createMemory(): Memory {
+  return { flags: new WeakMap(), cohorts: new WeakMap(), runs: 0 };
+}
 
-/**
- * An evaluator of the snapshot. What `previous` compiled is used again for documents that are the identical objects, so
- * that a change recompiles what it changed; documents must therefore never be modified in place.
- */
-export function createEvaluator(snapshot: Snapshot, previous?: Evaluator): Evaluator {
-  const version = own(snapshot, 'version');
-  const versioned: EvaluationMetadata = isNumber(version) ? { version } : {};
-  const shared = previous && memories.get(previous);
-  const memory = shared ?? { flags: new WeakMap(), cohorts: new WeakMap(), runs: 0 };
+/** How a snapshot's documents are evaluated: one part, or a flag, in a run of its own. */
+export type Machine = {
+  readonly run: Run;
+  readonly findFlag: (key: string) => Node<Choice> | undefined;
+  /** Begins a run: what is remembered of the last one no longer counts. */
+  readonly begin: (now: number) => void;
+};
+
+/** Puts a snapshot's flags, cohorts and the memory of what is compiled together. */
+export function createMachine(snapshot: unknown, memory: Memory): Machine {
   const findFlag = finder(own(snapshot, 'flags'), memory.flags, compileFlag);
   const findCohort = finder(own(snapshot, 'cohorts'), memory.cohorts, compileCohort);
-
   const run: Run = {
     id: 0,
     now: 0,
@@ -105,6 +102,26 @@ export function createEvaluator(snapshot: Snapshot, previous?: Evaluator): Evalu
       return chosen?.reason === 'DISABLED' ? undefined : chosen?.variant;
     },
   };
+  const begin = (now: number): void => {
+    run.id = ++memory.runs;
+    run.now = now;
+    run.depth = 0;
+    run.extra = undefined;
+  };
+  return { run, findFlag, begin };
+}
+
+const memories = new WeakMap<Evaluator, Memory>();
+
+/**
+ * An evaluator of the snapshot. What `previous` compiled is used again for documents that are the identical objects, so
+ * that a change recompiles what it changed; documents must therefore never be modified in place.
+ */
+export function createEvaluator(snapshot: Snapshot, previous?: Evaluator): Evaluator {
+  const version = own(snapshot, 'version');
+  const versioned: EvaluationMetadata = isNumber(version) ? { version } : {};
+  const memory = (previous && memories.get(previous)) ?? createMemory();
+  const { run, findFlag, begin } = createMachine(snapshot, memory);
 
   const metadataWith = (metadata?: EvaluationMetadata): EvaluationMetadata =>
     Object.freeze({ ...metadata, ...versioned, ...run.extra });
@@ -115,20 +132,25 @@ export function createEvaluator(snapshot: Snapshot, previous?: Evaluator): Evalu
     return Object.freeze({ value, variant, reason, metadata: said });
   };
 
-  const error = (errorCode: ErrorCode, errorMessage: string): Evaluation =>
-    Object.freeze({ reason: 'ERROR', errorCode, errorMessage, metadata: metadataWith() });
+  const error = (errorCode: ErrorCode, errorMessage: string, metadata?: unknown): Evaluation =>
+    Object.freeze({
+      reason: 'ERROR',
+      errorCode,
+      errorMessage,
+      metadata: metadataWith(isMetadata(metadata) ? metadata : undefined),
+    });
 
   const evaluate = (flagKey: string, context: Context, now: number, expected?: FlagType): Evaluation => {
-    begin(run, ++memory.runs, now);
+    begin(now);
     const node = findFlag(flagKey);
     if (node === undefined) return error('FLAG_NOT_FOUND', `no flag "${flagKey}"`);
     try {
       const attributes: JsonRecord = isRecord(context) ? context : {};
       const chosen = node.judge(attributes, run);
       const { mark, value } = chosen;
-      if (expected !== undefined && value !== undefined && typeof value !== expected)
-        return error('TYPE_MISMATCH', `of type ${typeof value}, not ${expected}`);
       if (mark !== undefined) run.extra = { ...run.extra, ...armOf(mark, attributes, run) };
+      if (expected !== undefined && value !== undefined && typeof value !== expected)
+        return error('TYPE_MISMATCH', `of type ${typeof value}, not ${expected}`, chosen.metadata);
       if (run.extra !== undefined) return answerOf(chosen);
       if (chosen.answer === undefined || chosen.version !== version) {
         chosen.version = version;
@@ -136,7 +158,8 @@ export function createEvaluator(snapshot: Snapshot, previous?: Evaluator): Evalu
       }
       return chosen.answer;
     } catch (problem) {
-      return error('PARSE_ERROR', `cannot be understood: ${String(problem)}`);
+      const metadata = own(own(own(snapshot, 'flags'), flagKey), 'metadata');
+      return error('PARSE_ERROR', `cannot be understood: ${String(problem)}`, metadata);
     }
   };
 

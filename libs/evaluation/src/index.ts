@@ -25,6 +25,11 @@ export { validateDefinition, validateFlag } from './validate-flag.js';
 export type { Surroundings } from './validate-flag.js';
 export { LONGEST_TEXT, validateJson } from './validate-json.js';
 
+export { explain } from './explain.js';
+export type { Explanation } from './explain.js';
+export type * from './trace.js';
+export { traceText } from './trace-text.js';
+
 export { describeChanges } from './describe-changes.js';
 export { whoMoves } from './who-moves.js';
 export type { Move, Movement, Served, Share, WhoMoves } from './who-moves.js';

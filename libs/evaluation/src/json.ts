@@ -36,6 +36,12 @@ export function own(value: unknown, key: string): unknown {
   return isRecord(value) && Object.hasOwn(value, key) ? value[key] : undefined;
 }
 
+/** The own property of a JSON object, or the default when it is absent; a property that is null is there. */
+export function ownOr(value: unknown, key: string, absent: unknown): unknown {
+  const property = own(value, key);
+  return property === undefined ? absent : property;
+}
+
 /** The elements of a JSON array, none for anything else: for readers of documents that nobody has validated. */
 export function elements(value: unknown): readonly unknown[] {
   return isList(value) ? value : [];

@@ -1,5 +1,5 @@
 import type { EvaluationMetadata } from './evaluation.js';
-import { own } from './json.js';
+import { ownOr } from './json.js';
 import type { JsonRecord } from './json.js';
 import { murmur3 } from './murmur3.js';
 
@@ -59,8 +59,7 @@ export const never = (): undefined => undefined;
  * `deferred` keeps until evaluation meets it and `evaluate` turns into PARSE_ERROR.
  */
 export function need<T>(document: unknown, name: string, is: (value: unknown) => value is T, absent?: unknown): T {
-  const field = own(document, name);
-  const value = field === undefined ? absent : field;
+  const value = ownOr(document, name, absent);
   if (!is(value)) throw new TypeError(name);
   return value;
 }
