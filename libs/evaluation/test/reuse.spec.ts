@@ -1,0 +1,146 @@
+import fc from 'fast-check';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { applyChange, createEvaluator } from '@fledge/evaluation';
+import type { Flag, Snapshot } from '@fledge/evaluation';
+import { anyContext, anySnapshot, changeFrom } from './support/arbitraries.js';
+import { cohortOf, flagOf, snapshotOf } from './support/documents.js';
+
+const counted = vi.hoisted(() => ({ hashes: 0 }));
+
+// Counts the library's hashes without changing them: work is what is guarded here, and times differ from machine to machine.
+vi.mock('../src/murmur3.js', async (original) => {
+  const actual = await original<typeof import('../src/murmur3.js')>();
+  const murmur3 = (text: string): number => {
+    counted.hashes++;
+    return actual.murmur3(text);
+  };
+  return { ...actual, murmur3 };
+});
+
+const gated = (key: string, percentage = 50): Flag =>
+  flagOf({ key, rules: [{ id: 'r', conditions: [], gate: { percentage }, serve: { variant: 'b' } }] });
+
+/** A document that counts how often it is read. */
+function watched(flag: Flag, reads: { count: number }): Flag {
+  return new Proxy(flag, {
+    get: (target, name, receiver) => {
+      reads.count++;
+      return Reflect.get(target, name, receiver);
+    },
+    getOwnPropertyDescriptor: (target, name) => {
+      reads.count++;
+      return Reflect.getOwnPropertyDescriptor(target, name);
+    },
+  });
+}
+
+describe('an evaluator over changes', () => {
+  it('answers as a fresh one does', () => {
+    fc.assert(
+      fc.property(
+        anySnapshot,
+        fc.array(changeFrom(1), { minLength: 1, maxLength: 4 }),
+        fc.array(anyContext, { minLength: 1, maxLength: 4 }),
+        (first, changes, contexts) => {
+          let snapshot: Snapshot = first;
+          let evaluator = createEvaluator(snapshot);
+          for (const change of changes) {
+            for (const context of contexts)
+              for (const key of Object.keys(snapshot.flags))
+                expect(evaluator.evaluate(key, context, 0)).toEqual(
+                  createEvaluator(snapshot).evaluate(key, context, 0),
+                );
+            const after = applyChange(snapshot, { ...change, from: snapshot.version, version: snapshot.version + 1 });
+            if (after === undefined) throw new Error('the change was made to fit');
+            snapshot = after;
+            evaluator = createEvaluator(snapshot, evaluator);
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it('reads no document before its first evaluation, and one document after a toggle among many', () => {
+    const reads = { count: 0 };
+    const flags = Array.from({ length: 200 }, (_, index) => watched(gated(`flag-${index}`), reads));
+    const before = snapshotOf(flags);
+    reads.count = 0;
+    const evaluator = createEvaluator(before);
+    expect(reads.count).toBe(0);
+    for (const key of Object.keys(before.flags)) evaluator.evaluate(key, { targetingKey: 'user-1' }, 0);
+    const perFlag = reads.count / 200;
+    reads.count = 0;
+    const toggled = watched(gated('flag-7', 60), reads);
+    const after = applyChange(before, { from: 1, version: 2, revision: '2-abcdefgh', flags: { 'flag-7': toggled } });
+    if (after === undefined) throw new Error('the change was made to fit');
+    const next = createEvaluator(after, evaluator);
+    for (const key of Object.keys(after.flags)) next.evaluate(key, { targetingKey: 'user-1' }, 0);
+    expect(reads.count).toBeLessThanOrEqual(perFlag + 1);
+  });
+
+  it('may be older than the one made from it, and still answer for its own snapshot', () => {
+    const before = snapshotOf([gated('flag', 0)]);
+    const after = applyChange(before, {
+      from: 1,
+      version: 2,
+      revision: '2-abcdefgh',
+      flags: { flag: gated('flag', 100) },
+    });
+    if (after === undefined) throw new Error('the change was made to fit');
+    const old = createEvaluator(before);
+    const fresh = createEvaluator(after, old);
+    const context = { targetingKey: 'user-1' };
+    expect(fresh.evaluate('flag', context, 0)).toMatchObject({ variant: 'b', metadata: { version: 2 } });
+    expect(old.evaluate('flag', context, 0)).toMatchObject({ variant: 'a', metadata: { version: 1 } });
+  });
+});
+
+describe('the work of an evaluation', () => {
+  beforeEach(() => {
+    counted.hashes = 0;
+  });
+
+  it('is one hash of the unit for all flags of a snapshot', () => {
+    const evaluator = createEvaluator(snapshotOf(Array.from({ length: 100 }, (_, index) => gated(`flag-${index}`))));
+    const all = (targetingKey: string): void => {
+      for (let index = 0; index < 100; index++) evaluator.evaluate(`flag-${index}`, { targetingKey }, 0);
+    };
+    all('user-1');
+    counted.hashes = 0;
+    all('user-2');
+    expect(counted.hashes).toBe(1);
+    all('user-2');
+    expect(counted.hashes).toBe(1);
+  });
+
+  it('is no hash at all for a flag without gates and splits', () => {
+    const evaluator = createEvaluator(snapshotOf([flagOf()]));
+    evaluator.evaluate('flag', { targetingKey: 'user-1' }, 0);
+    expect(counted.hashes).toBe(0);
+  });
+
+  it('is one hash for a gate, a split and a cohort with a gate', () => {
+    const share = {
+      split: [
+        { variant: 'a', weight: 1 },
+        { variant: 'b', weight: 1 },
+        { variant: 'c', weight: 1 },
+      ],
+    };
+    const rule = { id: 'r', conditions: [{ cohorts: ['cohort'] }], gate: { percentage: 100 }, serve: share };
+    const cohort = cohortOf({ rules: [{ conditions: [], gate: { percentage: 100 } }] });
+    const evaluator = createEvaluator(snapshotOf([flagOf({ rules: [rule] })], [cohort]));
+    evaluator.evaluate('flag', { targetingKey: 'user-1' }, 0);
+    counted.hashes = 0;
+    evaluator.evaluate('flag', { targetingKey: 'user-2' }, 0);
+    expect(counted.hashes).toBe(1);
+  });
+
+  it('allocates no second answer for a choice that was made before', () => {
+    const evaluator = createEvaluator(snapshotOf([gated('flag', 100)]));
+    const answer = evaluator.evaluate('flag', { targetingKey: 'user-1' }, 0);
+    expect(evaluator.evaluate('flag', { targetingKey: 'user-2' }, 0)).toBe(answer);
+    expect(Object.isFrozen(answer) && Object.isFrozen(answer.metadata)).toBe(true);
+  });
+});
