@@ -1,9 +1,9 @@
 import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath } from '@nestjs/swagger';
 import type { Condition, FlagType, JsonValue, Prerequisite, Rule, Serve } from '@fledge/evaluation';
-import { Allow, IsBoolean, IsDefined, IsInt, IsNumber, IsOptional, Max, Min } from 'class-validator';
+import { Allow, IsBoolean, IsDefined, IsInt, IsOptional } from 'class-validator';
 import { CommentDto } from '../http/comment.dto.js';
 import { DocumentProblemDto } from '../http/openapi.js';
-import { IsKey, IsPresent, IsText, MayBeAbsent } from '../http/strings.js';
+import { IsKey, IsPercentage, IsPresent, IsText, MayBeAbsent } from '../http/strings.js';
 import { ApiConditions, DescribesConditions, GateDto } from './condition.dto.js';
 
 class ServeVariantDto {
@@ -200,9 +200,7 @@ export class ReplaceTargetingDto extends CommentDto {
 
 export class PercentageDto extends CommentDto {
   @ApiProperty({ example: 12.5, minimum: 0, maximum: 100, description: 'At most three decimals.' })
-  @IsNumber({ maxDecimalPlaces: 3 }, { message: 'Expected a number with at most three decimals' })
-  @Min(0, { message: 'Expected at least 0' })
-  @Max(100, { message: 'Expected at most 100' })
+  @IsPercentage()
   percentage!: number;
 
   @ApiPropertyOptional({

@@ -48,6 +48,17 @@ export const IsInstant = () => {
   return applyDecorators(Matches(INSTANT, { message }), IsISO8601({ strict: true }, { message }));
 };
 
+/** 0 to 100 with at most three decimals. class-validator's own check of decimals fails on numbers like 1e-7. */
+export const IsPercentage = () =>
+  ValidateBy({
+    name: 'isPercentage',
+    validator: {
+      validate: (value: unknown) =>
+        typeof value === 'number' && value >= 0 && value <= 100 && Math.round(value * 1_000) / 1_000 === value,
+      defaultMessage: () => 'Expected a number from 0 to 100 with at most three decimals',
+    },
+  });
+
 /** May be left out, but not be null: null is a value like any other, and of the wrong type. */
 export const MayBeAbsent = () => ValidateIf((_dto: object, value: unknown) => value !== undefined);
 
