@@ -225,7 +225,7 @@ function withPercentage(current: Targeting, flag: FlagRow, wanted: Percentage): 
     refuseProblems([
       {
         pointer: '/variant',
-        code: 'required',
+        code: 'missing',
         message: `Expected the variant to serve, one of ${Object.keys(flag.variants).join(', ')}: only a boolean flag has an obvious one.`,
       },
     ]);

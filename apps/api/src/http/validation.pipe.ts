@@ -27,7 +27,7 @@ function toBody(metatype: Class, value: unknown): object {
       errors: [
         {
           pointer: '',
-          code: 'type',
+          code: 'wrong_type',
           message: `Expected an object, got ${Array.isArray(value) ? 'an array' : JSON.stringify(value)}.`,
         },
       ],
@@ -78,7 +78,15 @@ function flatten(error: ValidationError, parent: string): Problem[] {
       ? unknownField(pointer)
       : { pointer, code: CODES[constraint] ?? 'invalid', message: `${message}.` },
   );
-  return [...own, ...(error.children ?? []).flatMap((child) => flatten(child, pointer))];
+  return [...decisive(own, error.value), ...(error.children ?? []).flatMap((child) => flatten(child, pointer))];
+}
+
+/** What is missing or of the wrong type breaks every further rule, and nobody learns from hearing them all. */
+function decisive(problems: readonly Problem[], value: unknown): readonly Problem[] {
+  const [first] = problems;
+  if (value === undefined && first !== undefined) return [{ ...first, code: 'missing' }];
+  const wrongType = problems.find(({ code }) => code === 'wrong_type');
+  return wrongType === undefined ? problems : [wrongType];
 }
 
 const pointerTo = (parent: string, name: string): string =>
@@ -92,14 +100,12 @@ const unknownField = (pointer: string): Problem => ({
 
 /** class-validator's names for what it checked, in ours. */
 const CODES: Readonly<Record<string, string>> = {
-  isString: 'type',
-  isBoolean: 'type',
-  isNumber: 'type',
-  isInt: 'type',
-  isObject: 'type',
-  isArray: 'type',
-  isDefined: 'required',
-  isPresent: 'required',
+  isString: 'wrong_type',
+  isBoolean: 'wrong_type',
+  isInt: 'wrong_type',
+  isObject: 'wrong_type',
+  isArray: 'wrong_type',
+  isPercentage: 'out_of_range',
   isIn: 'unknown_value',
   isIso8601: 'format',
   matches: 'format',

@@ -72,7 +72,7 @@ function managementProblems({ project, environment, environments }: CreateTokenD
 
 const missing = (pointer: string, what: string): Problem => ({
   pointer,
-  code: 'required',
+  code: 'missing',
   message: `Expected a key: ${what} needs it.`,
 });
 const unwanted = (pointer: string, why: string): Problem => ({
