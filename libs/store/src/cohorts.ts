@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { validateCohort, type Cohort, type CohortRule, type Problem } from '@fledge/evaluation';
+import { validateCohort, validateMembers, type Cohort, type CohortRule, type Problem } from '@fledge/evaluation';
 import type { DataSource } from 'typeorm';
 import type { Actor } from './actor.js';
 import { appendChange, type Touched } from './change-log.js';
@@ -181,6 +181,7 @@ export class CohortStore {
     wanted: MemberBatch,
     expected?: Expected,
   ): Promise<MembersAnswer> {
+    refuseProblems(validateMembers(wanted.add, wanted.remove));
     return write(this.dataSource, by, async (tx) => {
       const { owner, environments, row } = await lockCohort(tx, project, key);
       refuseStale(row.version, expected);

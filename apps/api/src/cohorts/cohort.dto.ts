@@ -1,11 +1,11 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { CohortRule, Condition } from '@fledge/evaluation';
-import { Allow, IsIn, IsInt, IsOptional, IsString, MaxLength } from 'class-validator';
+import { Allow, ArrayMaxSize, IsArray, IsIn, IsInt, IsOptional, IsString, MaxLength } from 'class-validator';
 import { ApiConditions, DescribesConditions, GateDto } from '../flags/condition.dto.js';
 import { CommentDto } from '../http/comment.dto.js';
 import { DocumentProblemDto } from '../http/openapi.js';
 import { SearchQueryDto } from '../http/page.query.js';
-import { IsKey, IsText, IsTexts, MayBeAbsent } from '../http/strings.js';
+import { IsKey, IsText, MayBeAbsent } from '../http/strings.js';
 
 @DescribesConditions()
 class CohortRuleDto {
@@ -148,13 +148,15 @@ export class ChangeMembersDto extends CommentDto {
   list!: (typeof LISTS)[number];
 
   @ApiPropertyOptional({ type: [String], example: ['user-2', 'user-3'], maxItems: 10_000 })
-  @IsOptional()
-  @IsTexts(10_000, 1_000)
+  @MayBeAbsent()
+  @IsArray({ message: 'Expected a list of texts' })
+  @ArrayMaxSize(10_000, { message: 'Expected at most 10,000 items' })
   add?: string[];
 
   @ApiPropertyOptional({ type: [String], example: [], maxItems: 10_000 })
-  @IsOptional()
-  @IsTexts(10_000, 1_000)
+  @MayBeAbsent()
+  @IsArray({ message: 'Expected a list of texts' })
+  @ArrayMaxSize(10_000, { message: 'Expected at most 10,000 items' })
   remove?: string[];
 }
 
