@@ -163,7 +163,7 @@ export class FlagStore {
         },
         this.limits,
       );
-      refuseProblems([...problems, ...defaultVariantProblems(changed)]);
+      refuseProblems([...problems, ...(edit.defaultVariant === undefined ? [] : defaultVariantProblems(changed))]);
       const targetings = await targetingsByEnvironment(tx, row.id);
       await refuseServedVariants(tx, owner, row, changed, environments, targetings);
       const saved = { ...changed, version: row.version + 1, updatedAt: new Date() };
@@ -402,11 +402,14 @@ async function refuseServedVariants(
 ): Promise<void> {
   const gone = new Set(Object.keys(before.variants).filter((variant) => !Object.hasOwn(after.variants, variant)));
   if (gone.size === 0) return;
-  const references: Reference[] = environments.flatMap((environment) => {
+  const references: Reference[] = [];
+  if (after.defaultVariant !== null && gone.has(after.defaultVariant))
+    references.push({ flag: before.key, defaultVariant: after.defaultVariant });
+  for (const environment of environments) {
     const targeting = targetings.get(environment.id);
     const named = targeting === undefined ? [] : [...variantsNamed(targeting)].filter((variant) => gone.has(variant));
-    return named.map((variant) => ({ environment: environment.key, flag: before.key, variant }));
-  });
+    references.push(...named.map((variant) => ({ environment: environment.key, flag: before.key, variant })));
+  }
   for (const reference of await flagsRequiring(tx, owner.id, before.key, { archived: true })) {
     for (const variant of reference.variants)
       if (gone.has(variant)) references.push({ ...reference, variants: [variant] });
