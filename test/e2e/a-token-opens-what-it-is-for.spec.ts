@@ -55,24 +55,18 @@ describe('a new token', () => {
   });
 
   it('is refused with every problem', async () => {
-    expectInvalid(
-      await api.admin.post('/tokens', {}),
-      '/kind unknown_value',
-      '/name type',
-      '/name too_long',
-      '/name format',
-    );
+    expectInvalid(await api.admin.post('/tokens', {}), '/kind missing', '/name missing');
     expectInvalid(
       await api.admin.post('/tokens', { name: 'x', kind: 'sdk', role: 'admin', environments: ['production'] }),
-      '/project required',
-      '/environment required',
+      '/project missing',
+      '/environment missing',
       '/environments unwanted',
       '/role unwanted',
     );
     expectInvalid(
       await api.admin.post('/tokens', { name: 'x', kind: 'management', environment: 'production', environments: [] }),
       '/environment unwanted',
-      '/project required',
+      '/project missing',
       '/environments unwanted',
     );
     expectInvalid(

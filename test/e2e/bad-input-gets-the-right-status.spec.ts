@@ -130,8 +130,8 @@ describe('a body', () => {
   });
 
   it('that is missing is read as an empty object', async () => {
-    expectInvalid(await api.admin.post('/projects'), '/key format');
-    expectInvalid(await raw(''), '/key format');
+    expectInvalid(await api.admin.post('/projects'), '/key missing');
+    expectInvalid(await raw(''), '/key missing');
   });
 
   it('with texts that Postgres cannot keep is answered 422', async () => {

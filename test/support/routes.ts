@@ -126,7 +126,7 @@ export const ROUTES: readonly Route[] = [
           enabled: true,
           conditions: [
             { cohorts: ['staff'], negate: false },
-            { attribute: 'country', operator: 'in', values: ['DE', 1, true, null], negate: false, ignoreCase: true },
+            { attribute: 'country', operator: 'in', values: ['DE', 1, true], negate: false, ignoreCase: true },
             { attribute: 'version', operator: 'semver_gte', values: ['1.2.3'] },
             { attribute: 'email', operator: 'matches', values: ['^a+$'] },
             { attribute: '$now', operator: 'after', values: ['2026-11-23T10:00:00Z'] },

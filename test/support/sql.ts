@@ -1,4 +1,14 @@
-import { Client, type QueryResultRow } from 'pg';
+import { Pool, type QueryResultRow } from 'pg';
+
+const pools = new Map<string, Pool>();
+
+/** One connection per database, which ends with the database or the process. */
+function poolOf(url: string): Pool {
+  const pool = pools.get(url) ?? new Pool({ connectionString: url, max: 1, allowExitOnIdle: true });
+  if (!pools.has(url)) pool.on('error', () => undefined);
+  pools.set(url, pool);
+  return pool;
+}
 
 /** Asks a spec's database directly, past the service. */
 export async function sql<Row extends QueryResultRow>(
@@ -6,23 +16,17 @@ export async function sql<Row extends QueryResultRow>(
   statement: string,
   parameters: readonly unknown[] = [],
 ): Promise<Row[]> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    return (await client.query<Row>(statement, [...parameters])).rows;
-  } finally {
-    await client.end();
-  }
+  return (await poolOf(url).query<Row>(statement, [...parameters])).rows;
 }
 
 /** Everything in the database as text, row by row: what a thief of a backup could search, and what two states are compared by. */
-export async function everyRow(url: string, except: readonly string[] = []): Promise<string[]> {
+export async function everyRow(url: string): Promise<string[]> {
   const tables = await sql<{ name: string }>(
     url,
     `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1`,
   );
   const rows: string[] = [];
-  for (const { name } of tables.filter((table) => !except.includes(table.name))) {
+  for (const { name } of tables) {
     const found = await sql<{ row: string }>(url, `SELECT each::text AS row FROM ${name} AS each ORDER BY 1`);
     rows.push(...found.map(({ row }) => `${name} ${row}`));
   }
