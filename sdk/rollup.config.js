@@ -13,7 +13,7 @@ const entries = Object.fromEntries(
     .map((conditions) => conditions['@fledge/source'])
     .map((source) => [source.replace(/^.*\/|\.ts$/g, ''), here(source)]),
 );
-const { index, ...others } = entries;
+const { index, explain, ...others } = entries;
 
 /** The evaluator is bundled from its sources, so that nothing has to be built before. */
 const evaluatorFromSource = {
@@ -61,4 +61,9 @@ const types = (input, resolver) => ({
 });
 
 // The main entry's declarations stand in one file: only what is declared in a module itself can be augmented.
-export default [code, types({ index }, evaluatorFromSource), types(others, sharedFromMain)];
+export default [
+  code,
+  types({ index }, evaluatorFromSource),
+  types({ explain }, evaluatorFromSource),
+  types(others, sharedFromMain),
+];

@@ -11,7 +11,7 @@ let installed: Installation;
 
 beforeAll(async () => {
   installed = await installPackage();
-});
+}, 180_000);
 
 afterAll(() => installed.remove());
 
@@ -24,10 +24,12 @@ const tour = `
   const test = createTestClient({ checkout: true });
   if (!test.boolean('checkout', {}, false) || test.asked.length !== 1) throw new Error('testing');
   if (new FledgeProvider(client).metadata.name !== 'fledge') throw new Error('openfeature');
+  if (explain(client.snapshot, 'checkout', {}).evaluation.value !== true) throw new Error('explain');
   if (typeof fileCache('x').load !== 'function') throw new Error('node');
   console.log('done');`;
 
 const names = {
+  '/explain': 'explain',
   '': 'createClient',
   '/testing': 'createTestClient',
   '/openfeature': 'FledgeProvider',
@@ -110,6 +112,7 @@ describe('its types', () => {
   it('accept any key and widen defaults until an application has declared its flags', async () => {
     const code = `
       import { createClient, type FledgeClient, type SnapshotCache } from '@fledge/sdk';
+      import { explain, traceText, type TraceStep } from '@fledge/sdk/explain';
       import { createTestClient } from '@fledge/sdk/testing';
       const cache: SnapshotCache = { load: async () => undefined, save: () => {} };
       const client: FledgeClient = createClient({ url: 'http://x', sdkKey: 'k', cache, fetch, logger: console });
@@ -122,6 +125,8 @@ describe('its types', () => {
       [text, count, value] = ['other', 1, true];
       client.on('change', ({ version, flags }) => [version.toFixed(), flags.join()]);
       client.on('error', ({ kind, message }) => kind === 'refused' && message);
+      const steps: readonly TraceStep[] = client.snapshot ? explain(client.snapshot, 'anything', {}).trace : [];
+      const words: string = traceText(steps);
       const state: 'starting' | 'ready' | 'stale' | 'refused' | 'closed' = client.status.state;
       // @ts-expect-error -- half a service
       createClient({ url: 'http://x' });
@@ -131,7 +136,7 @@ describe('its types', () => {
       client.boolean('anything', { since: new Date() }, false);
       // @ts-expect-error -- no such event
       client.on('changed', () => {});
-      export { test, yes, max, state };`;
+      export { test, yes, max, state, words };`;
     expect(await compile('untyped', code)).toEqual([]);
   });
 
