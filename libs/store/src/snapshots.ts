@@ -20,8 +20,11 @@ export type Missed =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'gone' };
 
-/** More changes than this are not worth replaying. */
+/** More changes than this, or heavier ones, are not worth replaying: the whole snapshot is had for less. */
 const REPLAY_LIMIT = 1_000;
+const REPLAY_BYTES = 8_388_608;
+/** Members of cohorts that are joined to the changes. */
+const REPLAY_UNITS = 200_000;
 
 /** Environments as SDKs see them. */
 export class SnapshotStore {
@@ -86,15 +89,23 @@ export class SnapshotStore {
       );
       if (current === undefined) return { kind: 'gone' };
       const rows = await tx.query<LoggedPatch[]>(
-        `SELECT version, revision, change_id AS "changeId", patch FROM environment_change
-         WHERE environment_id = $1 AND version >= $2 ORDER BY version LIMIT $3`,
-        [environmentId, after.version, REPLAY_LIMIT + 1],
+        `SELECT version, revision, change_id AS "changeId", patch FROM (
+           SELECT *, sum(CASE WHEN version > $2 THEN octet_length(patch::text) END) OVER (ORDER BY version) AS bytes
+           FROM environment_change WHERE environment_id = $1 AND version >= $2 ORDER BY version LIMIT $3
+         ) AS logged WHERE bytes IS NULL OR bytes <= $4 ORDER BY version`,
+        [environmentId, after.version, REPLAY_LIMIT + 1, REPLAY_BYTES],
       );
       const [known, ...later] = rows;
       if (known?.version !== after.version || known.revision !== after.revision) return { kind: 'unknown' };
       if (later.at(-1)?.version !== current.version && current.version !== after.version) return { kind: 'unknown' };
       const changes: Change[] = [];
-      for (const row of later) changes.push(await hydrate(tx, row));
+      let units = 0;
+      for (const row of later) {
+        const change = await hydrate(tx, row);
+        units += unitsIn(change);
+        if (units > REPLAY_UNITS) return { kind: 'unknown' };
+        changes.push(change);
+      }
       return { kind: 'changes', changes };
     });
   }
@@ -158,6 +169,13 @@ async function hydrate(tx: Tx, row: LoggedPatch): Promise<Change> {
     ...(patch.removed === undefined ? {} : { removed: patch.removed }),
   };
 }
+
+/** How many members a change brings with cohorts that are sent whole. */
+const unitsIn = ({ cohorts = {} }: Change): number =>
+  Object.values(cohorts).reduce(
+    (sum, cohort) => ('key' in cohort ? sum + cohort.included.length + cohort.excluded.length : sum),
+    0,
+  );
 
 /** What one change did to a cohort's lists, from the rows it added and removed. */
 async function membersChange(tx: Tx, cohortId: number, changeId: string): Promise<MembersChange> {

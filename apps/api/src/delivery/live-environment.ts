@@ -14,8 +14,9 @@ export const prepare = (change: Change): PreparedChange => ({
 /** How much of the past is kept in memory to bring a reconnecting stream up to date without asking the database. */
 const HISTORY_CHANGES = 200;
 const HISTORY_BYTES = 1_048_576;
-/** Beyond this many changes the whole snapshot is folded at once, so that what waits to be folded stays small. */
+/** Beyond this much the whole snapshot is folded at once, so that what waits to be folded stays small. */
 const MOST_PENDING = 1_000;
+const MOST_PENDING_BYTES = 4_194_304;
 
 /**
  * One environment as this replica serves it. A change costs what the change weighs: it is appended and sent as it is. Only who asks
@@ -25,6 +26,7 @@ export class LiveEnvironment {
   #snapshot: Snapshot;
   /** Changes that lead from #snapshot to #position; folded when the whole is asked for. */
   #pending: Change[] = [];
+  #pendingBytes = 0;
   #position: Position;
   #encoded: EncodedSnapshot | undefined;
   #reset: EncodedSnapshot | undefined;
@@ -46,11 +48,17 @@ export class LiveEnvironment {
   /** Takes changes that lead on from the position, and answers them as events. */
   advance(changes: readonly Change[]): PreparedChange[] {
     const prepared = changes.map((change) => this.#append(change));
-    if (this.#pending.length > MOST_PENDING) this.#fold();
-    while (this.#history.length > HISTORY_CHANGES || this.#historyBytes > HISTORY_BYTES) {
-      this.#historyBytes -= this.#history.shift()?.event.length ?? 0;
-    }
+    if (this.#pending.length > MOST_PENDING || this.#pendingBytes > MOST_PENDING_BYTES) this.#fold();
+    this.#trim();
     return prepared;
+  }
+
+  /** Lengthens the history into the past by changes that lead from `revision` to the newest, for those who come back from there next. */
+  remember(revision: string, changes: readonly PreparedChange[]): void {
+    if (changes.at(-1)?.revision !== this.#position.revision || changes.length <= this.#history.length) return;
+    this.#history = changes.map((change, index) => ({ ...change, from: changes[index - 1]?.revision ?? revision }));
+    this.#historyBytes = changes.reduce((sum, { event }) => sum + event.length, 0);
+    this.#trim();
   }
 
   /** The newest version, whole. */
@@ -82,6 +90,7 @@ export class LiveEnvironment {
   #append(change: Change): PreparedChange {
     const prepared = { ...prepare(change), from: this.#position.revision };
     this.#pending.push(change);
+    this.#pendingBytes += prepared.event.length;
     this.#position = { version: change.version, revision: change.revision };
     this.#encoded = undefined;
     this.#reset = undefined;
@@ -97,7 +106,14 @@ export class LiveEnvironment {
       throw new Error(`The changes after version ${this.#snapshot.version} do not follow on each other.`);
     this.#snapshot = folded;
     this.#pending = [];
+    this.#pendingBytes = 0;
     return folded;
+  }
+
+  #trim(): void {
+    while (this.#history.length > HISTORY_CHANGES || this.#historyBytes > HISTORY_BYTES) {
+      this.#historyBytes -= this.#history.shift()?.event.length ?? 0;
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Hint, Position, SnapshotStore } from '@fledge/store';
+import { DomainError, type Hint, type Position, type SnapshotStore } from '@fledge/store';
 import type { Logger } from '../log.js';
 import type { EncodedSnapshot } from './encoded-snapshot.js';
 import { LiveEnvironment, prepare, type PreparedChange } from './live-environment.js';
@@ -24,6 +24,7 @@ export class SnapshotCache {
   readonly #environments = new Map<number, LiveEnvironment>();
   /** One refresh per environment at a time; a hint that comes meanwhile makes it look once more. */
   readonly #refreshing = new Map<number, { running: Promise<LiveEnvironment | undefined>; again: boolean }>();
+  readonly #replaying = new Map<string, Promise<readonly PreparedChange[] | undefined>>();
   readonly #listeners = new Set<EnvironmentListener>();
 
   constructor(store: SnapshotStore, log: Logger) {
@@ -60,31 +61,45 @@ export class SnapshotCache {
     if (environment === undefined || revision === undefined) return environment?.encoded();
     if (environment.since(revision) !== undefined) return environment.encoded();
     const position = parseRevision(revision);
-    if (position === undefined || !(await this.#store.knows(id, position))) return environment.encodedReset();
-    // The client has heard of a version before this replica did.
-    const current = position.version > environment.position.version ? await this.#refresh(id) : environment;
-    return current?.encoded();
+    if (position === undefined) return environment.encodedReset();
+    try {
+      if (!(await this.#store.knows(id, position))) return environment.encodedReset();
+      // The client has heard of a version before this replica did.
+      const current = position.version > environment.position.version ? await this.#refresh(id) : environment;
+      return current?.encoded();
+    } catch (error) {
+      return this.#unverified(environment, error);
+    }
   }
 
-  /** The events that lead on from a revision; undefined when it is of another history or too far back. Empty: it is the newest. */
-  async eventsSince(id: number, revision: string): Promise<readonly PreparedChange[] | undefined> {
-    const held = (await this.environment(id))?.since(revision);
+  /**
+   * What leads on from a revision: changes (none: it is the newest), or the whole snapshot for who holds nothing, is too far back or of
+   * another history. Undefined when there is no such environment.
+   */
+  async sequel(
+    id: number,
+    revision: string | undefined,
+  ): Promise<readonly PreparedChange[] | EncodedSnapshot | undefined> {
+    const environment = await this.environment(id);
+    if (environment === undefined || revision === undefined) return environment?.encoded();
+    const held = environment.since(revision);
     if (held !== undefined) return held;
     const position = parseRevision(revision);
-    if (position === undefined) return undefined;
-    const refreshed = (await this.#refresh(id))?.since(revision);
-    if (refreshed !== undefined) return refreshed;
-    const missed = await this.#store.missed(id, position);
-    return missed.kind === 'changes' ? missed.changes.map((change) => prepare(change)) : undefined;
+    if (position === undefined) return environment.encodedReset();
+    try {
+      const current = await this.#refresh(id);
+      return current && (current.since(revision) ?? (await this.#replay(id, position)) ?? current.encodedReset());
+    } catch (error) {
+      return this.#unverified(environment, error);
+    }
   }
 
   /** Called with what NOTIFY says: a hint that there is something to read. */
   onHint({ environmentId, version }: Hint): void {
     const environment = this.#environments.get(environmentId);
-    if (environment === undefined || environment.position.version === version) return;
-    void this.#refresh(environmentId).catch((error: unknown) => {
-      this.#log.warn({ err: error, environmentId }, 'the log of an environment could not be read');
-    });
+    // One that is being loaded may be read as it was before: it is looked at once more.
+    if (environment === undefined && !this.#refreshing.has(environmentId)) return;
+    if (environment?.position.version !== version) void this.#tryRefresh(environmentId);
   }
 
   /** Compares what is held with the database, follows what differs and forgets what nobody uses: the truth behind the hints. */
@@ -94,8 +109,41 @@ export class SnapshotCache {
     if (this.#environments.size === 0) return;
     const positions = await this.#store.positions([...this.#environments.keys()]);
     for (const [id, { position }] of this.#environments) {
-      if (positions.get(id)?.revision !== position.revision) await this.#refresh(id);
+      if (positions.get(id)?.revision !== position.revision) await this.#tryRefresh(id);
     }
+  }
+
+  async #tryRefresh(id: number): Promise<void> {
+    try {
+      await this.#refresh(id);
+    } catch (error) {
+      this.#log.warn({ err: error, environmentId: id }, 'the log of an environment could not be read');
+    }
+  }
+
+  /** Changes that are no longer in memory. Many clients come back from the same revision at once: they share one look at the log. */
+  #replay(id: number, after: Position): Promise<readonly PreparedChange[] | undefined> {
+    const key = `${id} ${after.revision}`;
+    const running = this.#replaying.get(key);
+    if (running !== undefined) return running;
+    const replay = this.#readReplay(id, after).finally(() => this.#replaying.delete(key));
+    this.#replaying.set(key, replay);
+    return replay;
+  }
+
+  async #readReplay(id: number, after: Position): Promise<readonly PreparedChange[] | undefined> {
+    const missed = await this.#store.missed(id, after);
+    if (missed.kind !== 'changes') return undefined;
+    const changes = missed.changes.map((change) => prepare(change));
+    this.#environments.get(id)?.remember(after.revision, changes);
+    return changes;
+  }
+
+  /** While the log cannot be read nobody knows whose history a revision is of: no reset, so that an older snapshot is ignored. */
+  #unverified(environment: LiveEnvironment, error: unknown): EncodedSnapshot {
+    if (!(error instanceof DomainError)) throw error;
+    this.#log.warn({ err: error }, 'a revision could not be looked up; answering with the snapshot held');
+    return environment.encoded();
   }
 
   #refresh(id: number): Promise<LiveEnvironment | undefined> {

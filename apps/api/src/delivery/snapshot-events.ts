@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Position } from '@fledge/store';
+import { EncodedSnapshot } from './encoded-snapshot.js';
 import type { PreparedChange } from './live-environment.js';
 import { sseEvent } from './serialize.js';
 import { SnapshotCache } from './snapshot-cache.js';
@@ -15,14 +16,10 @@ export class SnapshotEvents implements StreamProtocol {
   }
 
   async catchUp(environmentId: number, revision: string): Promise<{ event: Buffer; revision: string } | undefined> {
-    const missed = revision === '' ? undefined : await this.snapshots.eventsSince(environmentId, revision);
-    if (missed !== undefined) {
-      const last = missed.at(-1);
-      return last && { event: this.changed(missed), revision: last.revision };
-    }
-    const environment = await this.snapshots.environment(environmentId);
-    const snapshot = revision === '' ? environment?.encoded() : environment?.encodedReset();
-    return snapshot && { event: await snapshot.put(), revision: snapshot.revision };
+    const sequel = await this.snapshots.sequel(environmentId, revision === '' ? undefined : revision);
+    if (sequel instanceof EncodedSnapshot) return { event: await sequel.put(), revision: sequel.revision };
+    const last = sequel?.at(-1);
+    return sequel && last && { event: this.changed(sequel), revision: last.revision };
   }
 
   upToDate({ version, revision }: Position): Buffer {
