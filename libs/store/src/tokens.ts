@@ -6,6 +6,7 @@ import { EnvironmentRow } from './entities/environment.entity.js';
 import { ProjectRow } from './entities/project.entity.js';
 import { TokenRow, type Role, type TokenKind } from './entities/token.entity.js';
 import { notFound, refuseProblems } from './errors.js';
+import { refuseStale, type Expected } from './locate.js';
 import { slice, toPage, type Page, type PageQuery } from './page.js';
 import { hashToken, hintOf, newTokenText } from './token-text.js';
 import { read, write, type Tx, updateRow } from './transaction.js';
@@ -29,6 +30,7 @@ export type TokenDocument = {
   readonly environments: readonly string[] | null;
   readonly allowedOrigins: readonly string[] | null;
   readonly hint: string;
+  readonly version: number;
   readonly createdAt: string;
   readonly expiresAt: string | null;
   readonly lastUsedAt: string | null;
@@ -196,13 +198,16 @@ export class TokenStore {
   }
 
   /** Ends a token at once and for good; the row stays, so that the change log can be read. */
-  async revoke(by: Actor, id: string): Promise<void> {
+  async revoke(by: Actor, id: string, expected?: Expected): Promise<void> {
     await write(this.dataSource, by, async (tx) => {
+      await tx.query('SELECT 1 FROM token WHERE id = $1 FOR NO KEY UPDATE', [id]);
       const { row, document, project } = await load(tx, id);
+      refuseStale(row.version, expected);
       if (row.revokedAt !== null) return;
       const revokedAt = new Date();
-      await updateRow(tx, TokenRow, { id }, { revokedAt, version: row.version + 1 });
-      await logToken(tx, by, 'token.revoked', project, document, { ...document, revokedAt: iso(revokedAt) });
+      const version = row.version + 1;
+      await updateRow(tx, TokenRow, { id }, { revokedAt, version });
+      await logToken(tx, by, 'token.revoked', project, document, { ...document, version, revokedAt: iso(revokedAt) });
       await tx.query(`SELECT pg_notify($1, $2)`, [CHANNEL, TOKENS]);
     });
   }
@@ -221,6 +226,7 @@ type ListedToken = {
   kind: TokenKind;
   role: Role | null;
   hint: string;
+  version: number;
   projectKey: string | null;
   environment_ids: number[] | null;
   environmentKeys: string[] | null;
@@ -241,6 +247,7 @@ const listedDocument = (row: ListedToken): TokenDocument => ({
   environments: row.environment_ids === null ? null : (row.environmentKeys ?? []),
   allowedOrigins: row.allowed_origins,
   hint: row.hint,
+  version: row.version,
   createdAt: iso(row.created_at),
   expiresAt: isoOrNull(row.expires_at),
   lastUsedAt: isoOrNull(row.last_used_at),
@@ -260,6 +267,7 @@ const tokenDocument = (
   environments,
   allowedOrigins: row.allowedOrigins,
   hint: row.hint,
+  version: row.version,
   createdAt: iso(row.createdAt),
   expiresAt: isoOrNull(row.expiresAt),
   lastUsedAt: isoOrNull(row.lastUsedAt),

@@ -2,7 +2,7 @@ import { Injectable, type CallHandler, type ExecutionContext, type NestIntercept
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { map, type Observable } from 'rxjs';
 
-/** Gives every document its ETag, answers 304 to who has it already, and every created one its Location. */
+/** Gives every document its ETag, answers 304 to who has it already, every created one its Location, and every written one warnings. */
 @Injectable()
 export class DocumentInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -21,7 +21,7 @@ export class DocumentInterceptor implements NestInterceptor {
           reply.status(304);
           return undefined;
         }
-        return document;
+        return request.method === 'GET' || 'warnings' in document ? document : { ...document, warnings: [] };
       }),
     );
   }

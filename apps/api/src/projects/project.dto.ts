@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsOptional } from 'class-validator';
 import { CommentDto } from '../http/comment.dto.js';
+import { DocumentProblemDto } from '../http/openapi.js';
 import { IsKey, IsText } from '../http/strings.js';
 
 export class ProjectDto {
@@ -21,6 +22,13 @@ export class ProjectDto {
 
   @ApiProperty({ example: '2026-11-23T10:00:00.000Z' })
   updatedAt!: string;
+
+  @ApiPropertyOptional({
+    type: [DocumentProblemDto],
+    description: 'Legal, but probably not meant; on writes.',
+    example: [],
+  })
+  warnings?: DocumentProblemDto[];
 }
 
 export class UpdateProjectDto extends CommentDto {

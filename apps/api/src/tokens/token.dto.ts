@@ -2,6 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { Role, TokenKind } from '@fledge/store';
 import { IsIn, IsOptional } from 'class-validator';
 import { CommentDto } from '../http/comment.dto.js';
+import { DocumentProblemDto } from '../http/openapi.js';
 import { PageQueryDto } from '../http/page.query.js';
 import { IsInstant, IsKey, IsText, IsTexts, MayBeAbsent } from '../http/strings.js';
 
@@ -38,6 +39,9 @@ export class TokenDto {
   @ApiProperty({ example: 'fledge_sdk_4kZp…', description: 'The first characters, to tell tokens apart.' })
   hint!: string;
 
+  @ApiProperty({ example: 1, description: 'Also the ETag. The last use does not raise it.' })
+  version!: number;
+
   @ApiProperty({ example: '2026-11-23T10:00:00.000Z' })
   createdAt!: string;
 
@@ -58,6 +62,13 @@ export class CreatedTokenDto extends TokenDto {
       'The token itself, shown this once. A repeated request with the same Idempotency-Key gets the answer without it.',
   })
   token?: string;
+
+  @ApiPropertyOptional({
+    type: [DocumentProblemDto],
+    description: 'Legal, but probably not meant; on writes.',
+    example: [],
+  })
+  warnings?: DocumentProblemDto[];
 }
 
 export class CreateTokenDto extends CommentDto {

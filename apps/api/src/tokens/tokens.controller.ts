@@ -11,8 +11,9 @@ import {
 } from '@fledge/store';
 import { CurrentGrant, ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
-import { BodyExamples, IdempotencyHeader, pageOf, Problems, WriteProblems } from '../http/openapi.js';
+import { BodyExamples, IdempotencyHeader, IfMatchApi, pageOf, Problems, WriteProblems } from '../http/openapi.js';
 import { CommentQueryDto } from '../http/page.query.js';
+import { IfMatchHeader, optional, type IfMatch } from '../http/preconditions.js';
 import { toNewToken } from './token-request.js';
 import { CreatedTokenDto, CreateTokenDto, TokenDto, TokenQueryDto } from './token.dto.js';
 
@@ -78,17 +79,19 @@ export class TokensController {
   @HttpCode(204)
   @ForRole('admin')
   @IdempotencyHeader()
+  @IfMatchApi()
   @ApiOperation({ summary: 'Revoke a token', description: 'On every replica within seconds, and for good.' })
   @ApiNoContentResponse({ description: 'It is revoked.' })
-  @WriteProblems()
+  @WriteProblems(412)
   async revoke(
     @By() by: Actor,
     @Param('id', ID) id: string,
     @CurrentGrant() grant: Grant,
     @Query() _query: CommentQueryDto,
+    @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<void> {
     withinScope(await this.tokens.get(id), grant);
-    await this.tokens.revoke(by, id);
+    await this.tokens.revoke(by, id, optional(ifMatch));
   }
 }
 
