@@ -49,7 +49,8 @@ describe('a new token', () => {
 
   it('stands at the place that Location names', async () => {
     const answer = await api.admin.post('/tokens', { name: 'x', kind: 'management', role: 'viewer' }).expect(201);
-    const { token: _, ...document } = answer.body as Created;
+    const { token: _, warnings, ...document } = answer.body as Created & { warnings: unknown };
+    expect(warnings).toEqual([]);
     expect(answer.headers['location']).toBe(`/api/v1/tokens/${document.id}`);
     expect((await api.admin.get(String(answer.headers['location'])).expect(200)).body).toEqual(document);
   });
