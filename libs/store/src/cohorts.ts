@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { validateCohort, validateMembers, type Cohort, type CohortRule, type Problem } from '@fledge/evaluation';
 import type { DataSource } from 'typeorm';
 import type { Actor } from './actor.js';
-import { appendChange, type Touched } from './change-log.js';
+import { appendChange } from './change-log.js';
 import {
   applyBatch,
   countMembers,
@@ -16,14 +16,13 @@ import {
 import { cohortDocument, type CohortDocument } from './documents.js';
 import { CohortRow } from './entities/cohort.entity.js';
 import type { EnvironmentRow } from './entities/environment.entity.js';
-import type { StoredPatch } from './entities/environment-change.entity.js';
 import type { ProjectRow } from './entities/project.entity.js';
 import { keyTaken, notFound, refuseProblems } from './errors.js';
 import { DEFAULT_LIMITS, refuseBeyond, type Limits } from './limits.js';
 import { findProject, lockEnvironments, refuseStale, type Expected } from './locate.js';
 import { patternsOf, type PatternCheck } from './pattern-check.js';
 import { containing, slice, toPage, type Page, type PageQuery } from './page.js';
-import { cohortsPatch, environmentsReaching, reachedCohorts, reachPatch } from './reach.js';
+import { cohortsPatch, environmentsReaching, reachOfAll, withReach } from './reach.js';
 import { refuseReferenced, whoNamesCohort } from './references.js';
 import { cohortsNamedBy, reachableCohortDocuments } from './surroundings.js';
 import { read, write, type Tx, updateRow } from './transaction.js';
@@ -155,10 +154,11 @@ export class CohortStore {
       const edited = applyInput(row, input);
       const sameDocument = isDeepStrictEqual(cohortDocument(edited, owner.key, before.members), before);
       if (sameDocument && batches.length === 0) return { ...before, warnings };
-      const reach = await reachByEnvironment(tx, owner, environments);
+      const reach = await reachOfAll(tx, owner.id, environments);
       const saved = { ...edited, version: row.version + 1, updatedAt: new Date() };
       await updateRow(tx, CohortRow, { id: row.id }, editable(saved));
-      const touched = await touchedByDocument(tx, owner, environments, reach, saved);
+      const holding = environments.filter(({ id }) => reach.get(id)?.has(key));
+      const touched = await withReach(tx, owner.id, holding, reach, () => ({ cohorts: cohortsPatch([saved]) }));
       const members = countAfter(before.members, batches);
       const after = cohortDocument(saved, owner.key, members);
       const change = await appendChange(
@@ -338,33 +338,3 @@ const countAfter = (before: MemberCounts, batches: readonly MemberBatch[]): Memb
       .reduce((sum, { add, remove }) => sum + add.length - remove.length, before[list]);
   return { included: grown('included'), excluded: grown('excluded') };
 };
-
-type Reach = Map<number, Map<string, CohortRow>>;
-
-async function reachByEnvironment(tx: Tx, owner: ProjectRow, environments: readonly EnvironmentRow[]): Promise<Reach> {
-  const reach: Reach = new Map();
-  for (const { id } of environments) reach.set(id, await reachedCohorts(tx, owner.id, id));
-  return reach;
-}
-
-/** Sends the whole cohort to every environment whose snapshot holds it, with cohorts its rules name anew. */
-async function touchedByDocument(
-  tx: Tx,
-  owner: ProjectRow,
-  environments: readonly EnvironmentRow[],
-  before: Reach,
-  saved: CohortRow,
-): Promise<Touched[]> {
-  const touched: Touched[] = [];
-  for (const environment of environments) {
-    const reached = before.get(environment.id);
-    if (reached === undefined || !reached.has(saved.key)) continue;
-    const { cohorts, removed } = reachPatch(reached, await reachedCohorts(tx, owner.id, environment.id));
-    const patch: StoredPatch = {
-      cohorts: { ...cohorts, ...cohortsPatch([saved]) },
-      ...(removed === undefined ? {} : { removed }),
-    };
-    touched.push({ environment, patch });
-  }
-  return touched;
-}

@@ -1,51 +1,30 @@
 import { isDeepStrictEqual } from 'node:util';
-import { validateDefinition, variantsNamed, type FlagType, type JsonValue, type Problem } from '@fledge/evaluation';
+import { validateDefinition } from '@fledge/evaluation';
 import type { DataSource } from 'typeorm';
 import type { Actor } from './actor.js';
 import { appendChange, type Touched } from './change-log.js';
-import { flagDocument, joinFlag, type FlagDocument, type Metadata, type VariantInfo } from './documents.js';
+import { flagDocument, joinFlag, type FlagDocument } from './documents.js';
 import type { EnvironmentRow } from './entities/environment.entity.js';
-import type { StoredPatch } from './entities/environment-change.entity.js';
 import { FlagRow } from './entities/flag.entity.js';
-import type { ProjectRow } from './entities/project.entity.js';
 import { TargetingRow, type Targeting } from './entities/targeting.entity.js';
 import { insertTargetings } from './environments.js';
-import { DomainError, keyTaken, refuseProblems } from './errors.js';
+import { DomainError, refuseProblems } from './errors.js';
+import {
+  applyEdit,
+  defaultVariantProblems,
+  editable,
+  insertFlag,
+  type FlagEdit,
+  type NewFlag,
+} from './flag-definition.js';
+import { refuseMissingPrerequisites, refuseServedVariants } from './flag-references.js';
 import { DEFAULT_LIMITS, refuseBeyond, type Limits } from './limits.js';
 import { findFlag, findProject, lockEnvironments, refuseStale, type Expected } from './locate.js';
-import { mergePatch } from './merge-patch.js';
 import { containing, slice, toPage, type Page, type PageQuery } from './page.js';
-import { reachedCohorts, reachPatch } from './reach.js';
-import { flagsRequiring, refuseReferenced, type Reference } from './references.js';
-import { surroundingsOf } from './surroundings.js';
-import { BOOLEAN_VARIANTS, defaultVariantOf, initialTargeting } from './targeting-defaults.js';
-import { read, write, type Tx, updateRow } from './transaction.js';
-
-export type NewFlag = {
-  readonly key: string;
-  readonly type: FlagType;
-  readonly name?: string | undefined;
-  readonly description?: string | undefined;
-  readonly variants?: Readonly<Record<string, JsonValue>> | undefined;
-  readonly variantInfo?: VariantInfo | undefined;
-  readonly tags?: readonly string[] | undefined;
-  readonly permanent?: boolean | undefined;
-  readonly owner?: string | null | undefined;
-  readonly metadata?: Metadata | undefined;
-};
-
-/** A merge patch (RFC 7386), but that `variants` is replaced whole; null takes a field back to its default. */
-export type FlagEdit = {
-  readonly name?: string | null | undefined;
-  readonly description?: string | null | undefined;
-  readonly variants?: Readonly<Record<string, JsonValue>> | undefined;
-  readonly variantInfo?: unknown;
-  readonly defaultVariant?: string | null | undefined;
-  readonly tags?: readonly string[] | null | undefined;
-  readonly permanent?: boolean | null | undefined;
-  readonly owner?: string | null | undefined;
-  readonly metadata?: unknown;
-};
+import { reachOfAll, withReach } from './reach.js';
+import { flagsRequiring, refuseReferenced } from './references.js';
+import { BOOLEAN_VARIANTS, initialTargeting } from './targeting-defaults.js';
+import { read, updateRow, write, type Tx } from './transaction.js';
 
 export type FlagQuery = PageQuery & {
   readonly q?: string | undefined;
@@ -192,10 +171,10 @@ export class FlagStore {
       const before = flagDocument(row, owner.key);
       if (row.archivedAt !== null) return before;
       refuseReferenced('flag', key, await flagsRequiring(tx, owner.id, key, { archived: false }));
-      const reach = await reachOfAll(tx, owner, environments);
+      const reach = await reachOfAll(tx, owner.id, environments);
       const archived = { ...row, archivedAt: new Date(), version: row.version + 1, updatedAt: new Date() };
       await updateRow(tx, FlagRow, { id: row.id }, editable(archived));
-      const touched = await withReach(tx, owner, environments, reach, () => ({ removed: { flags: [key] } }));
+      const touched = await withReach(tx, owner.id, environments, reach, () => ({ removed: { flags: [key] } }));
       const after = flagDocument(archived, owner.key);
       await appendChange(
         tx,
@@ -216,7 +195,7 @@ export class FlagStore {
       refuseStale(row.version, expected);
       const before = flagDocument(row, owner.key);
       if (row.archivedAt === null) return before;
-      const reach = await reachOfAll(tx, owner, environments);
+      const reach = await reachOfAll(tx, owner.id, environments);
       const targetings = await targetingsByEnvironment(tx, row.id);
       await refuseMissingPrerequisites(tx, row, environments, targetings);
       const restored = { ...row, archivedAt: null, version: row.version + 1, updatedAt: new Date() };
@@ -231,7 +210,7 @@ export class FlagStore {
           { document, version: environment.snapshotVersion + 1, updatedAt: new Date() },
         );
       }
-      const touched = await withReach(tx, owner, environments, reach, (environment) => ({
+      const touched = await withReach(tx, owner.id, environments, reach, (environment) => ({
         flags: { [key]: joinFlag(restored, targetings.get(environment.id) ?? initialTargeting(row)) },
       }));
       const after = flagDocument(restored, owner.key);
@@ -268,70 +247,6 @@ export class FlagStore {
   }
 }
 
-type Definition = { variants: Record<string, JsonValue>; variantInfo: VariantInfo; metadata: Metadata };
-
-async function insertFlag(tx: Tx, owner: ProjectRow, input: NewFlag, definition: Definition): Promise<FlagRow> {
-  const row = tx.create(FlagRow, {
-    projectId: owner.id,
-    key: input.key,
-    type: input.type,
-    name: input.name ?? input.key,
-    description: input.description ?? '',
-    ...definition,
-    defaultVariant: defaultVariantOf(input.type, definition.variants),
-    tags: [...new Set(input.tags ?? [])],
-    permanent: input.permanent ?? false,
-    owner: input.owner ?? null,
-    archivedAt: null,
-  });
-  try {
-    return await tx.save(row);
-  } catch (error) {
-    throw keyTaken(error, 'flag', input.key);
-  }
-}
-
-function applyEdit(row: FlagRow, edit: FlagEdit): FlagRow {
-  return {
-    ...row,
-    name: edit.name === undefined ? row.name : (edit.name ?? row.key),
-    description: edit.description === undefined ? row.description : (edit.description ?? ''),
-    variants: edit.variants === undefined ? row.variants : { ...edit.variants },
-    variantInfo: mergePatch<FlagRow['variantInfo']>(row.variantInfo, edit.variantInfo),
-    defaultVariant: edit.defaultVariant === undefined ? row.defaultVariant : edit.defaultVariant,
-    tags: edit.tags === undefined ? row.tags : [...new Set(edit.tags ?? [])],
-    permanent: edit.permanent === undefined ? row.permanent : (edit.permanent ?? false),
-    owner: edit.owner === undefined ? row.owner : edit.owner,
-    metadata: mergePatch<FlagRow['metadata']>(row.metadata, edit.metadata),
-  };
-}
-
-const editable = (row: FlagRow) => ({
-  name: row.name,
-  description: row.description,
-  variants: row.variants,
-  variantInfo: row.variantInfo,
-  defaultVariant: row.defaultVariant,
-  tags: row.tags,
-  permanent: row.permanent,
-  owner: row.owner,
-  metadata: row.metadata,
-  archivedAt: row.archivedAt,
-  version: row.version,
-  updatedAt: row.updatedAt,
-});
-
-function defaultVariantProblems(row: FlagRow): Problem[] {
-  if (row.defaultVariant === null || Object.hasOwn(row.variants, row.defaultVariant)) return [];
-  return [
-    {
-      pointer: '/defaultVariant',
-      code: 'unknown_variant',
-      message: `Expected one of the variants ${Object.keys(row.variants).join(', ')}, got "${row.defaultVariant}".`,
-    },
-  ];
-}
-
 async function targetingsByEnvironment(tx: Tx, flagId: number): Promise<Map<number, Targeting>> {
   const rows = await tx.find(TargetingRow, { where: { flagId } });
   return new Map(rows.map((row) => [row.environmentId, row.document]));
@@ -357,83 +272,6 @@ async function touch(
     touched.push({ environment, patch: { flags: { [flag.key]: joinFlag(flag, targeting) } } });
   }
   return touched;
-}
-
-type Reach = Map<number, Awaited<ReturnType<typeof reachedCohorts>>>;
-
-async function reachOfAll(tx: Tx, owner: ProjectRow, environments: readonly EnvironmentRow[]): Promise<Reach> {
-  const reach: Reach = new Map();
-  for (const { id } of environments) reach.set(id, await reachedCohorts(tx, owner.id, id));
-  return reach;
-}
-
-/** Joins what a change does to each environment with the cohorts that come into reach or fall out of it. */
-async function withReach(
-  tx: Tx,
-  owner: ProjectRow,
-  environments: readonly EnvironmentRow[],
-  before: Reach,
-  patchOf: (environment: EnvironmentRow) => StoredPatch,
-): Promise<Touched[]> {
-  const touched: Touched[] = [];
-  for (const environment of environments) {
-    const patch = patchOf(environment);
-    const reach = reachPatch(
-      before.get(environment.id) ?? new Map(),
-      await reachedCohorts(tx, owner.id, environment.id),
-    );
-    const removed = { ...patch.removed, ...reach.removed };
-    touched.push({
-      environment,
-      patch: { ...patch, ...reach, ...(Object.keys(removed).length === 0 ? {} : { removed }) },
-    });
-  }
-  return touched;
-}
-
-/** A variant that anything serves or names stays. */
-async function refuseServedVariants(
-  tx: Tx,
-  owner: ProjectRow,
-  before: FlagRow,
-  after: FlagRow,
-  environments: readonly EnvironmentRow[],
-  targetings: ReadonlyMap<number, Targeting>,
-): Promise<void> {
-  const gone = new Set(Object.keys(before.variants).filter((variant) => !Object.hasOwn(after.variants, variant)));
-  if (gone.size === 0) return;
-  const references: Reference[] = [];
-  if (after.defaultVariant !== null && gone.has(after.defaultVariant))
-    references.push({ flag: before.key, defaultVariant: after.defaultVariant });
-  for (const environment of environments) {
-    const targeting = targetings.get(environment.id);
-    const named = targeting === undefined ? [] : [...variantsNamed(targeting)].filter((variant) => gone.has(variant));
-    references.push(...named.map((variant) => ({ environment: environment.key, flag: before.key, variant })));
-  }
-  for (const reference of await flagsRequiring(tx, owner.id, before.key, { archived: true })) {
-    for (const variant of reference.variants)
-      if (gone.has(variant)) references.push({ ...reference, variants: [variant] });
-  }
-  refuseReferenced('variant', [...gone].join(', '), references);
-}
-
-async function refuseMissingPrerequisites(
-  tx: Tx,
-  row: FlagRow,
-  environments: readonly EnvironmentRow[],
-  targetings: ReadonlyMap<number, Targeting>,
-): Promise<void> {
-  const references: Reference[] = [];
-  for (const environment of environments) {
-    const targeting = targetings.get(environment.id);
-    if (targeting === undefined || targeting.prerequisites.length === 0) continue;
-    const { flags } = await surroundingsOf(tx, row.projectId, environment.id, joinFlag(row, targeting));
-    for (const { flag } of targeting.prerequisites) {
-      if (!Object.hasOwn(flags, flag))
-        references.push({ environment: environment.key, flag, needs: 'to be restored first' });
-    }
-  }
-  refuseReferenced('flag', row.key, references, 'needs flags that are archived; restore them first');
 }
 
 async function targetingsForTheRecord(tx: Tx, flagId: number): Promise<Record<string, Targeting>> {

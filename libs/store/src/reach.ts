@@ -1,5 +1,7 @@
-import type { StoredPatch } from './entities/environment-change.entity.js';
+import type { Touched } from './change-log.js';
 import type { CohortRow } from './entities/cohort.entity.js';
+import type { StoredPatch } from './entities/environment-change.entity.js';
+import type { EnvironmentRow } from './entities/environment.entity.js';
 import { reachableCohortRows } from './surroundings.js';
 import type { Tx } from './transaction.js';
 
@@ -59,4 +61,42 @@ export async function environmentsReaching(tx: Tx, projectId: number, cohort: st
     [projectId, cohort],
   );
   return new Set(rows.map(({ id }) => id));
+}
+
+/** The cohorts that the snapshots of several environments hold, by environment. */
+export type Reach = ReadonlyMap<number, ReadonlyMap<string, CohortRow>>;
+
+export async function reachOfAll(tx: Tx, projectId: number, environments: readonly EnvironmentRow[]): Promise<Reach> {
+  const reach = new Map<number, Map<string, CohortRow>>();
+  for (const { id } of environments) reach.set(id, await reachedCohorts(tx, projectId, id));
+  return reach;
+}
+
+/** Joins what a change does to each environment with the cohorts that come into reach or fall out of it. */
+export async function withReach(
+  tx: Tx,
+  projectId: number,
+  environments: readonly EnvironmentRow[],
+  before: Reach,
+  patchOf: (environment: EnvironmentRow) => StoredPatch,
+): Promise<Touched[]> {
+  const touched: Touched[] = [];
+  for (const environment of environments) {
+    const patch = patchOf(environment);
+    const reach = reachPatch(
+      before.get(environment.id) ?? new Map(),
+      await reachedCohorts(tx, projectId, environment.id),
+    );
+    const cohorts = { ...reach.cohorts, ...patch.cohorts };
+    const removed = { ...patch.removed, ...reach.removed };
+    touched.push({
+      environment,
+      patch: {
+        ...patch,
+        ...(Object.keys(cohorts).length === 0 ? {} : { cohorts }),
+        ...(Object.keys(removed).length === 0 ? {} : { removed }),
+      },
+    });
+  }
+  return touched;
 }
