@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { validateFlag, type FlagType, type Problem, type Rule } from '@fledge/evaluation';
+import { validateFlag, type FlagType, type Problem } from '@fledge/evaluation';
 import type { DataSource } from 'typeorm';
 import type { Actor } from './actor.js';
 import { appendChange } from './change-log.js';
@@ -15,6 +15,7 @@ import { DEFAULT_LIMITS, type Limits } from './limits.js';
 import { findEnvironment, findFlag, findProject, refuseStale, type Expected } from './locate.js';
 import { patternsOf, type PatternCheck } from './pattern-check.js';
 import { containing, slice, toPage, type Page } from './page.js';
+import { withPercentage, type Percentage } from './percentage.js';
 import { reachedCohorts, reachPatch } from './reach.js';
 import { derivedOf, surroundingsOf } from './surroundings.js';
 import { read, write, type Tx, updateRow } from './transaction.js';
@@ -29,17 +30,6 @@ export type FlagState = TargetingDocument & {
   readonly tags: readonly string[];
   readonly variants: FlagRow['variants'];
 };
-
-export type Percentage = {
-  readonly percentage: number;
-  readonly variant?: string | undefined;
-  readonly bucketBy?: string | undefined;
-  /** Default true: the call turns the flag on. */
-  readonly enable?: boolean | undefined;
-};
-
-/** The id of the one rule that the percentage command owns. */
-const PERCENTAGE_RULE = 'percentage';
 
 const SORTS = {
   key: { expression: 'flag.key', type: 'text' },
@@ -216,43 +206,3 @@ async function saveTargeting(
   if (before === undefined) return { flags };
   return { flags, ...reachPatch(before, await reachedCohorts(tx, owner.id, environment.id)) };
 }
-
-/** @throws DomainError `invalid` when no variant is named and none is obvious */
-function withPercentage(current: Targeting, flag: FlagRow, wanted: Percentage): Targeting {
-  const earlier = current.rules.find((rule) => rule.id === PERCENTAGE_RULE);
-  const variant = wanted.variant ?? variantOf(earlier) ?? (flag.type === 'boolean' ? trueVariant(flag) : undefined);
-  if (variant === undefined) {
-    refuseProblems([
-      {
-        pointer: '/variant',
-        code: 'missing',
-        message: `Expected the variant to serve, one of ${Object.keys(flag.variants).join(', ')}: only a boolean flag has an obvious one.`,
-      },
-    ]);
-    return current;
-  }
-  const bucketBy = wanted.bucketBy ?? earlier?.gate?.bucketBy;
-  const salt = earlier?.gate?.salt;
-  const rule: Rule = {
-    id: PERCENTAGE_RULE,
-    conditions: [],
-    gate: {
-      percentage: wanted.percentage,
-      ...(bucketBy === undefined ? {} : { bucketBy }),
-      ...(salt === undefined ? {} : { salt }),
-    },
-    serve: { variant },
-  };
-  return {
-    ...current,
-    enabled: current.enabled || wanted.enable !== false,
-    rules: [...current.rules.filter(({ id }) => id !== PERCENTAGE_RULE), rule],
-    fallthrough: current.offVariant === null ? null : { variant: current.offVariant },
-  };
-}
-
-const variantOf = (rule: Rule | undefined): string | undefined =>
-  rule !== undefined && 'variant' in rule.serve ? rule.serve.variant : undefined;
-
-const trueVariant = (flag: FlagRow): string | undefined =>
-  Object.hasOwn(flag.variants, 'on') ? 'on' : Object.keys(flag.variants).find((key) => flag.variants[key] === true);
