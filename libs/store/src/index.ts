@@ -23,6 +23,6 @@ export type { Percentage } from './percentage.js';
 export { ProjectStore, type NewProject, type ProjectEdit } from './projects.js';
 export { SecretStore } from './secrets.js';
 export { SnapshotStore, type Missed, type Position } from './snapshots.js';
-export { TargetingStore, type FlagState, type TargetingRef } from './targetings.js';
+export { TargetingStore, type FlagState, type TargetingPreview, type TargetingRef } from './targetings.js';
 export { hashToken, newTokenText } from './token-text.js';
 export { TokenStore, type CreatedToken, type Grant, type NewToken, type TokenDocument } from './tokens.js';

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { validateFlag, type FlagType, type Problem } from '@fledge/evaluation';
+import { validateFlag, type Flag, type FlagType, type Validation } from '@fledge/evaluation';
 import type { DataSource } from 'typeorm';
 import type { Actor } from './actor.js';
 import { appendChange } from './change-log.js';
@@ -17,8 +17,8 @@ import { patternsOf, type PatternCheck } from './pattern-check.js';
 import { containing, slice, toPage, type Page } from './page.js';
 import { withPercentage, type Percentage } from './percentage.js';
 import { reachedCohorts, reachPatch } from './reach.js';
-import { derivedOf, surroundingsOf } from './surroundings.js';
-import { read, write, type Tx, updateRow } from './transaction.js';
+import { derivedOf, surroundingsOf, type Surroundings } from './surroundings.js';
+import { read, readConsistently, write, type Tx, updateRow } from './transaction.js';
 
 /** Which flag, and where. */
 export type TargetingRef = { readonly project: string; readonly environment: string; readonly flag: string };
@@ -29,6 +29,14 @@ export type FlagState = TargetingDocument & {
   readonly type: FlagType;
   readonly tags: readonly string[];
   readonly variants: FlagRow['variants'];
+};
+
+/** What saving a targeting document would say and do. */
+export type TargetingPreview = Validation & {
+  readonly before: Flag;
+  readonly after: Flag;
+  /** The flags and cohorts that either reaches, cohorts without their members. */
+  readonly snapshot: Surroundings;
 };
 
 const SORTS = {
@@ -90,6 +98,35 @@ export class TargetingStore {
     return this.#change(by, ref, 'targeting.updated', expected, () => targeting, unsafe);
   }
 
+  /**
+   * What `replace` would find wrong, and the flag before and after, to be compared. Nothing is locked and nothing saved; problems
+   * are answered and not thrown, whatever the document holds.
+   */
+  async preview(ref: TargetingRef, targeting: Targeting): Promise<TargetingPreview> {
+    const unsafe = await this.patterns?.problems(patternsOf(targeting.rules));
+    return readConsistently(this.dataSource, async (tx) => {
+      const { environment, flag, row } = await locate(tx, ref);
+      const before = joinFlag(flag, row.document);
+      const after = joinFlag(flag, targeting);
+      const { problems, warnings, surroundings } = await this.#judge(
+        tx,
+        environment,
+        flag,
+        row.document,
+        targeting,
+        unsafe,
+      );
+      const earlier = await surroundingsOf(tx, flag.projectId, environment.id, before);
+      const snapshot = {
+        flags: { ...earlier.flags, ...surroundings.flags },
+        cohorts: { ...earlier.cohorts, ...surroundings.cohorts },
+      };
+      const archived =
+        flag.archivedAt === null ? [] : [{ pointer: '', code: 'archived', message: archivedMessage(flag) }];
+      return { before, after, snapshot, problems: [...archived, ...problems], warnings };
+    });
+  }
+
   /** The switch. Turning off always works, whatever else is wrong with the document. */
   async setEnabled(by: Actor, ref: TargetingRef, enabled: boolean, expected?: Expected): Promise<TargetingDocument> {
     const action = enabled ? 'targeting.enabled' : 'targeting.disabled';
@@ -124,20 +161,18 @@ export class TargetingStore {
     action: string,
     expected: Expected,
     edit: (current: Targeting, flag: FlagRow, tx: Tx, owner: ProjectRow) => Targeting | Promise<Targeting>,
-    unsafe: ReadonlyMap<string, string> = new Map(),
+    unsafe?: ReadonlyMap<string, string>,
   ): Promise<TargetingDocument> {
     return write(this.dataSource, by, async (tx) => {
       const { owner, environment, flag, row } = await locate(tx, ref, true);
       refuseStale(row.version, expected);
       if (flag.archivedAt !== null) {
-        throw new DomainError(
-          'archived',
-          `The flag "${flag.key}" is archived; restore it before changing its targeting.`,
-        );
+        throw new DomainError('archived', archivedMessage(flag));
       }
       const before = row.document;
       const after = await edit(before, flag, tx, owner);
-      const warnings = await this.#validate(tx, environment, flag, before, after, unsafe);
+      const { problems, warnings } = await this.#judge(tx, environment, flag, before, after, unsafe);
+      refuseProblems(problems);
       const current = targetingDocument(flag.key, environment.key, before, row.version, row.updatedAt);
       if (isDeepStrictEqual(before, after)) return { ...current, warnings };
       const version = environment.snapshotVersion + 1;
@@ -161,22 +196,25 @@ export class TargetingStore {
     });
   }
 
-  async #validate(
+  /** Whatever else is wrong, turning a flag off is never a problem. */
+  async #judge(
     tx: Tx,
     environment: EnvironmentRow,
     flag: FlagRow,
     before: Targeting,
     after: Targeting,
-    unsafe: ReadonlyMap<string, string>,
-  ): Promise<readonly Problem[]> {
+    unsafe: ReadonlyMap<string, string> = new Map(),
+  ): Promise<Validation & { readonly surroundings: Surroundings }> {
     const onlyOff = isDeepStrictEqual({ ...before, enabled: false }, after);
     const joined = joinFlag(flag, after);
     const surroundings = await surroundingsOf(tx, flag.projectId, environment.id, joined);
     const { problems, warnings } = validateFlag(joined, surroundings, this.limits, (pattern) => unsafe.get(pattern));
-    if (!onlyOff) refuseProblems(problems);
-    return warnings;
+    return { problems: onlyOff ? [] : problems, warnings, surroundings };
   }
 }
+
+const archivedMessage = (flag: FlagRow): string =>
+  `The flag "${flag.key}" is archived; restore it before changing its targeting.`;
 
 type Located = { owner: ProjectRow; environment: EnvironmentRow; flag: FlagRow; row: TargetingRow };
 
