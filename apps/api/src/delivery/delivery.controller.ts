@@ -85,9 +85,10 @@ export class DeliveryController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const environmentId = environmentOf(grant);
+    if ((await this.snapshots.environment(environmentId)) === undefined) throw environmentGone();
+    // Nothing is awaited between this look and the opening, so that many who come at once cannot pass the limit together.
     const reason = this.streams.refusal(grant.id);
     if (reason !== undefined) throw new RequestError(429, 'too_many_streams', reason, { retryAfter: 5 });
-    if ((await this.snapshots.environment(environmentId)) === undefined) throw environmentGone();
     const last = request.headers['last-event-id'];
     reply.hijack();
     await this.streams.open(reply.raw, {

@@ -25,7 +25,7 @@ export type Listener = {
   readonly headers: Readonly<Record<string, string>>;
 };
 
-/** A client that listens. `revision` is the newest it was sent; while `blockedSince` is set it has not read what it was sent. */
+/** A client that listens. `revision` is the newest it was sent; while `blockedSince` (of `performance.now()`) is set it has not read what it was sent. */
 type Stream = {
   readonly response: ServerResponse;
   readonly protocol: StreamProtocol;
@@ -93,6 +93,8 @@ export class StreamHub {
 
   /** Begins a stream with what the client needs to be up to date, and keeps it so until either side ends it. */
   async open(response: ServerResponse, listener: Listener): Promise<void> {
+    // Who left while the key was looked up will not be heard leaving again.
+    if (response.destroyed) return;
     const { protocol, environmentId, tokenId, lastEventId, headers } = listener;
     const stream: Stream = {
       response,
@@ -158,7 +160,7 @@ export class StreamHub {
     if (stream.catchingUp || stream.blockedSince !== undefined) return;
     stream.catchingUp = true;
     try {
-      while (stream.blockedSince === undefined && !stream.response.destroyed && !stream.response.writableEnded) {
+      while (stream.blockedSince === undefined && isOpen(stream)) {
         const environment = await this.#snapshots.environment(stream.environmentId);
         if (environment === undefined) return finish(stream);
         // Nothing is awaited between this look and the end of catching up, so no broadcast falls between.
@@ -175,16 +177,17 @@ export class StreamHub {
   }
 
   #send(stream: Stream, event: Buffer, revision: string): void {
+    if (!isOpen(stream)) return;
     stream.revision = revision;
-    if (!stream.response.write(event)) stream.blockedSince = Date.now();
+    if (!stream.response.write(event)) stream.blockedSince = performance.now();
   }
 
   #beat(): void {
-    const longAgo = Date.now() - BLOCKED_MS;
+    const longAgo = performance.now() - BLOCKED_MS;
     for (const streams of this.#byEnvironment.values()) {
       for (const stream of streams) {
         if (stream.blockedSince === undefined) {
-          if (!stream.catchingUp && !stream.response.write(HEARTBEAT)) stream.blockedSince = Date.now();
+          if (isOpen(stream) && !stream.response.write(HEARTBEAT)) stream.blockedSince = performance.now();
         } else if (stream.blockedSince < longAgo) stream.response.destroy();
       }
     }
@@ -202,6 +205,9 @@ export class StreamHub {
     take(this.#byToken, stream.tokenId, stream);
   }
 }
+
+/** Ended ones stay listed until their last bytes are gone; writing to them would be a fault. */
+const isOpen = ({ response }: Stream): boolean => !response.writableEnded && !response.destroyed;
 
 /** Ends a stream, and does not wait for a reader that does not read. */
 function finish({ response }: Stream): void {
