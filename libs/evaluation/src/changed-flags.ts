@@ -1,16 +1,7 @@
-import { elements, isRecord, own } from './json.js';
+import { isEqual } from './equal.js';
+import { elements, own } from './json.js';
 import { cohortsOf, cohortsOfCohort, prerequisitesOf } from './references.js';
 import type { Snapshot } from './snapshot.js';
-
-/** Equal as JSON: members in any order, elements in theirs. Identical documents cost nothing. */
-function isEqual(a: unknown, b: unknown): boolean {
-  if (Object.is(a, b)) return true;
-  if (Array.isArray(a) && Array.isArray(b))
-    return a.length === b.length && a.every((element, index) => isEqual(element, b[index]));
-  if (!isRecord(a) || !isRecord(b)) return false;
-  const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && isEqual(a[key], b[key]));
-}
 
 type Documents<T> = Readonly<Record<string, T>>;
 

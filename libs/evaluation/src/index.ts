@@ -32,4 +32,7 @@ export { traceText } from './trace-text.js';
 
 export { describeChanges } from './describe-changes.js';
 export { whoMoves } from './who-moves.js';
-export type { Move, Movement, Served, Share, WhoMoves } from './who-moves.js';
+export type { RuleMoves, WhoMoves } from './who-moves.js';
+export type { LighterEdit } from './lighter-edit.js';
+export type { Move, Movement, Share } from './movement.js';
+export type { Served } from './sequence.js';

@@ -14,7 +14,7 @@ const LONGEST = 500;
 const MOST_REPEATS = 100;
 
 // One token each, at the cursor. Escapes are of syntax characters, so that no language reads more into them.
-const ATOM = /\\[dw^$\\.*+?()[\]{}|/]|\[\^?(?:\\[dw^$\\.*+?()[\]{}|/-]|[^\\[\]])+\]|[^\\[\](){}|*+?]/uy;
+const ATOM = /\\[dw^$\\.*+?()[\]{}|/]|\[(?!\^\])\^?(?:\\[dw^$\\.*+?()[\]{}|/-]|[^\\[\]])+\]|[^\\[\](){}|*+?]/uy;
 const QUANTIFIER = /[*+?]|\{(\d+)(?:,(\d+))?\}/y;
 
 /** Two regular expressions meet, if anywhere, at a character that one of them names, beside one, or at an end of `\w`. */

@@ -1,5 +1,6 @@
 import type { Cohort } from './cohort.js';
 import { parts } from './bucket.js';
+import { covers, exclude, isNegation } from './compare-conditions.js';
 import type { Condition, Flag, Gate, Rule, Serve, Split } from './flag.js';
 import type { Problem } from './problem.js';
 
@@ -18,45 +19,11 @@ function warn(pointer: string, code: string, message: string): Problem {
   return { pointer, code, message };
 }
 
-/** The same text for conditions that judge alike; `negate` is left out, to be compared by itself. */
-function essence(condition: Condition): string {
-  const { negate: _, ...rest } = condition;
-  const fields = { ignoreCase: false, ...rest };
-  return JSON.stringify(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-function isSame(a: Condition, b: Condition): boolean {
-  return (a.negate ?? false) === (b.negate ?? false) && essence(a) === essence(b);
-}
-
-function isNegation(a: Condition, b: Condition): boolean {
-  return (a.negate ?? false) !== (b.negate ?? false) && essence(a) === essence(b);
-}
-
-/** True when whoever meets the narrow conditions meets the wide ones, because these are among those. */
-function covers(wide: readonly Condition[], narrow: readonly Condition[]): boolean {
-  return wide.every((condition) => narrow.some((other) => isSame(condition, other)));
-}
-
 function isNever(condition: Condition): boolean {
   if (condition.negate === true) return false;
   return 'cohorts' in condition
     ? condition.cohorts.length === 0
     : condition.operator !== 'exists' && condition.values.length === 0;
-}
-
-/** Two lists for one attribute that have nothing in common; a list-valued attribute might meet both all the same. */
-function areDisjoint(a: Condition, b: Condition): boolean {
-  if ('cohorts' in a || 'cohorts' in b || a.attribute !== b.attribute) return false;
-  if (a.operator !== 'in' || b.operator !== 'in' || a.negate === true || b.negate === true) return false;
-  if (a.ignoreCase === true || b.ignoreCase === true) return false;
-  const texts = new Set(a.values.map((value) => JSON.stringify(value)));
-  return !b.values.some((value) => texts.has(JSON.stringify(value)));
-}
-
-/** True when no unit is likely to meet both lists of conditions. */
-function exclude(a: readonly Condition[], b: readonly Condition[]): boolean {
-  return a.some((one) => b.some((other) => isNegation(one, other) || areDisjoint(one, other)));
 }
 
 function unitOfDraw(draw: Gate | Split): string {
