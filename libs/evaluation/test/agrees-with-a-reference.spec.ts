@@ -19,7 +19,7 @@ describe('the evaluator and a naive second implementation', () => {
           }
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 250 },
     );
   });
 
@@ -32,7 +32,7 @@ describe('the evaluator and a naive second implementation', () => {
           for (const text of [one, other, `${one}${other}`]) expect(BigInt(murmur3(text))).toBe(referenceHash(text));
         },
       ),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 });

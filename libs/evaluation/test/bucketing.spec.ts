@@ -65,7 +65,7 @@ describe('gates', () => {
       gate(percentage),
     );
     for (const [index, step] of steps.slice(1).entries())
-      expect(units.filter((_, unit) => steps[index]?.[unit] === true && step[unit] !== true)).toEqual([]);
+      expect(units.filter((_, unit) => steps[index]?.[unit] && !step[unit])).toEqual([]);
   });
 
   it('let in their percentage', () => {
@@ -77,14 +77,14 @@ describe('gates', () => {
 
   it('of two flags are independent', () => {
     const [one, other] = [gate(50, 'one'), gate(50, 'other')];
-    const both = units.filter((_, unit) => one[unit] === true && other[unit] === true).length / UNITS;
+    const both = units.filter((_, unit) => one[unit] && other[unit]).length / UNITS;
     expect(Math.abs(both - 0.25)).toBeLessThan(4 * standardError(0.25));
   });
 
   it('and splits of one flag are independent', () => {
     const inside = gate(50);
     const variants = split({ a: 1, b: 1 });
-    const both = units.filter((_, unit) => inside[unit] === true && variants[unit] === 'a').length / UNITS;
+    const both = units.filter((_, unit) => inside[unit] && variants[unit] === 'a').length / UNITS;
     expect(Math.abs(both - 0.25)).toBeLessThan(4 * standardError(0.25));
   });
 
@@ -101,7 +101,7 @@ describe('gates', () => {
 describe('buckets', () => {
   it('are uniform (chi-square over 256 cells)', () => {
     for (const salt of ['flag', 'other', '']) {
-      const cells = new Array<number>(256).fill(0);
+      const cells = Array.from({ length: 256 }, () => 0);
       for (const unit of units) {
         const cell = bucket(unit, salt) >>> 24;
         cells[cell] = (cells[cell] ?? 0) + 1;

@@ -169,7 +169,7 @@ describe('changedFlags', () => {
           for (const context of contexts)
             if (!changed.includes(key)) expect(fresh.evaluate(key, context, 0)).toEqual(old.evaluate(key, context, 0));
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 });

@@ -140,7 +140,7 @@ const measure = fc.record({
 });
 
 const ruleOf = merged<Rule>(
-  fc.record({ id: fc.constantFrom('r0', 'r1', 'r2'), conditions, serve: serveOf }),
+  fc.record({ id: fc.constantFrom('r0', 'r1', 'r2', 'r3'), conditions, serve: serveOf }),
   maybe('gate', gateOf),
   maybe('enabled', fc.boolean()),
   maybe('measure', measure),
@@ -161,7 +161,7 @@ export const flagOfKey = (key: string): fc.Arbitrary<Flag> =>
           weight: 1,
         },
       ),
-      rules: fc.array(ruleOf, { maxLength: 4 }),
+      rules: fc.uniqueArray(ruleOf, { maxLength: 4, selector: ({ id }) => id }),
       fallthrough: fc.option(serveOf, { freq: 5 }),
     }),
     maybe('metadata', fc.constant({ owner: 'team' })),

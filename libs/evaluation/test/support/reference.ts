@@ -18,7 +18,7 @@ export function referenceHash(text: string): bigint {
     const word = [0, 1, 2, 3].reduce((sum, byte) => sum + (BigInt(bytes[index + byte] ?? 0) << BigInt(8 * byte)), 0n);
     hash = (rotate(hash ^ scramble(word), 13n) * 5n + 0xe6546b64n) & mask;
   }
-  const tail = [...bytes.slice(whole)].reduce((sum, byte, index) => sum + (BigInt(byte) << BigInt(8 * index)), 0n);
+  const tail = bytes.slice(whole).reduce((sum, byte, index) => sum + (BigInt(byte) << BigInt(8 * index)), 0n);
   return finalize(hash ^ scramble(tail) ^ BigInt(bytes.length));
 }
 
@@ -113,7 +113,7 @@ function asBits(value: unknown): string | undefined {
   const octets = value.split('.');
   if (octets.length === 4 && octets.every((octet) => /^(0|[1-9]\d{0,2})$/.test(octet) && Number(octet) < 256))
     return octets.map((octet) => Number(octet).toString(2).padStart(8, '0')).join('');
-  return value === '2001:db8::1' ? `0010000000000001${'0000110110111000'}${'0'.repeat(95)}1` : undefined;
+  return value === '2001:db8::1' ? `00100000000000010000110110111000${'0'.repeat(95)}1` : undefined;
 }
 
 function lower(text: string): string {
@@ -132,8 +132,8 @@ function texts(a: unknown, b: unknown, ignoreCase: boolean, holds: (a: string, b
 }
 
 function equal(a: unknown, b: unknown, ignoreCase: boolean): Truth {
-  const scalars = ['string', 'number', 'boolean'];
-  if (!scalars.includes(typeof a) || !scalars.includes(typeof b)) return undefined;
+  const scalars = new Set(['string', 'number', 'boolean']);
+  if (!scalars.has(typeof a) || !scalars.has(typeof b)) return undefined;
   if (typeof a === 'string' && typeof b === 'string') return ignoreCase ? lower(a) === lower(b) : a === b;
   if (typeof a === typeof b) return a === b;
   if (typeof a === 'boolean' || typeof b === 'boolean')
