@@ -12,7 +12,7 @@ export type Trait = { readonly key: string; readonly text: string; readonly cond
 export type Audience = readonly Trait[];
 
 /** The most audiences that are told apart. */
-export const MOST_AUDIENCES = 64;
+const MOST_AUDIENCES = 64;
 
 function prerequisiteKey({ flag, variants }: Prerequisite): string {
   return `prerequisite ${JSON.stringify([flag, variants.toSorted()])}`;
@@ -39,7 +39,7 @@ function constant({ flag, variants }: Prerequisite, snapshot: Pick<Snapshot, 'fl
 }
 
 /** Judges the prerequisites of one side: those of both sides are taken to hold. */
-export type Holds = (flag: Flag, audience: Audience) => boolean;
+type Holds = (flag: Flag, audience: Audience) => boolean;
 
 /** The traits that tell units apart for an edit, and how they decide. */
 export type Traits = {

@@ -4,11 +4,13 @@ import type { Change, MembersChange, Snapshot } from './snapshot.js';
 
 type Documents<T> = Readonly<Record<string, T>>;
 
-function isWhole(change: Cohort | MembersChange): change is Cohort {
+/** True for a whole cohort, false for a change of its members. */
+export function isWhole(change: Cohort | MembersChange): change is Cohort {
   return own(change, 'key') !== undefined;
 }
 
-function changeMembers(members: readonly string[], change: MembersChange['included']): readonly string[] {
+/** The members after a change: each once, those added last. */
+export function changeMembers(members: readonly string[], change: MembersChange['included']): readonly string[] {
   const add = change?.add ?? [];
   const gone = new Set([...(change?.remove ?? []), ...add]);
   return gone.size === 0 ? members : [...members.filter((member) => !gone.has(member)), ...new Set(add)];

@@ -14,7 +14,7 @@ export function below(pointer: string, name: string | number): string {
 }
 
 /** What came, short enough for a message. */
-export function shown(value: unknown): string {
+function shown(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (isList(value)) return `a list of ${value.length}`;
   if (isRecord(value)) return 'an object';

@@ -23,7 +23,7 @@ export type Evaluator = {
 };
 
 /** A compiled flag or cohort and what it said in the run that met it last: no run follows a chain twice or in circles. */
-export type Node<R> = { readonly judge: Step<R>; run: number; isOpen: boolean; result: R | undefined };
+type Node<R> = { readonly judge: Step<R>; run: number; isOpen: boolean; result: R | undefined };
 
 /** Compiled documents, forgotten with the documents. */
 type Compiled<R> = WeakMap<object, Node<R>>;

@@ -35,7 +35,7 @@ export function judge<R>({ machine, context, now }: Scene, step: (context: JsonR
 }
 
 /** The word for a truth. */
-export function verdict(truth: Truth): Verdict {
+function verdict(truth: Truth): Verdict {
   if (truth === undefined) return 'unknown';
   return truth ? 'true' : 'false';
 }

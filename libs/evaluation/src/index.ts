@@ -12,6 +12,7 @@ export { createEvaluator } from './evaluator.js';
 export type { Evaluator } from './evaluator.js';
 
 export { applyChange, applyChanges } from './change.js';
+export { mergeChanges } from './merge-changes.js';
 export { changedFlags } from './changed-flags.js';
 export { cohortsOf, cohortsOfCohort, prerequisitesOf, reachableCohorts, variantsNamed } from './references.js';
 

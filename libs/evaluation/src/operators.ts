@@ -8,13 +8,13 @@ import { caret, inSeries, semver, tilde } from './semver.js';
 import { fold, jsonNumber } from './text.js';
 
 /** Judges one element of an attribute against all values of a condition. */
-export type Match = (element: unknown) => Truth;
+type Match = (element: unknown) => Truth;
 
 /** An operator before it is given its values. */
 type Compile = (values: readonly unknown[], ignoreCase: boolean) => Match;
 
 /** Texts longer than this, in UTF-16 code units, are unknown to `matches`. */
-export const LONGEST_MATCHED = 4_096;
+const LONGEST_MATCHED = 4_096;
 
 type Read<T> = (value: unknown, ignoreCase: boolean) => T | undefined;
 
@@ -48,7 +48,7 @@ export function finite(value: unknown): number | undefined {
 }
 
 /** The regular expression of a pattern of the portable subset; undefined outside it. */
-export function regularExpression(pattern: unknown, ignoreCase: boolean): RegExp | undefined {
+function regularExpression(pattern: unknown, ignoreCase: boolean): RegExp | undefined {
   const allowed = typeof pattern === 'string' && patternProblem(pattern) === undefined;
   return allowed ? RegExp(pattern, ignoreCase ? 'iu' : 'u') : undefined;
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { applyChange, applyChanges, changedFlags, createEvaluator } from '@fledge/evaluation';
+import { applyChange, applyChanges, changedFlags, createEvaluator, mergeChanges } from '@fledge/evaluation';
 import type { Change, Cohort, Snapshot } from '@fledge/evaluation';
 import { anyContext, anySnapshot, changeFrom } from './support/arbitraries.js';
 import { cohortOf, flagOf, snapshotOf } from './support/documents.js';
@@ -123,6 +123,36 @@ describe('applyChange', () => {
     expect(Object.getPrototypeOf(after?.flags)).toBe(Object.prototype);
     const removed = after && applyChange(after, next({ removed: { flags: ['__proto__', 'constructor'] } }, 2));
     expect(Object.keys(removed?.flags ?? {})).toEqual(['flag']);
+  });
+});
+
+describe('mergeChanges', () => {
+  /** Lists of members are sets. */
+  const sorted = (snapshot: Snapshot | undefined): unknown =>
+    snapshot && {
+      ...snapshot,
+      cohorts: Object.fromEntries(
+        Object.entries(snapshot.cohorts).map(([key, { included, excluded, ...rest }]) => [
+          key,
+          { ...rest, included: included.toSorted(), excluded: excluded.toSorted() },
+        ]),
+      ),
+    };
+
+  it('is one change that does what several do', () => {
+    fc.assert(
+      fc.property(anySnapshot, changeFrom(1), changeFrom(2), changeFrom(3), (snapshot, ...changes) => {
+        const merged = mergeChanges(changes);
+        expect(merged).toMatchObject({ from: 1, version: 4, revision: '4-aaaaaaaa' });
+        expect(sorted(merged && applyChange(snapshot, merged))).toEqual(sorted(applyChanges(snapshot, changes)));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('is undefined for no changes, and for changes that do not continue each other', () => {
+    expect(mergeChanges([])).toBeUndefined();
+    expect(mergeChanges([next({}, 1), next({}, 3)])).toBeUndefined();
   });
 });
 

@@ -98,7 +98,7 @@ const percentage = fc.oneof(
   fc.integer({ min: 0, max: 100_000 }).map((parts) => parts / 1000),
 );
 
-export const conditionOf: fc.Arbitrary<Condition> = fc.oneof(
+const conditionOf: fc.Arbitrary<Condition> = fc.oneof(
   {
     arbitrary: merged<Condition>(
       fc.record({ attribute: attributeName, operator, values: fc.array(scalar, { maxLength: 3 }) }),
@@ -170,7 +170,7 @@ export const flagOfKey = (key: string): fc.Arbitrary<Flag> =>
 
 const cohortRule = merged<CohortRule>(fc.record({ conditions }), maybe('gate', cohortGate));
 
-export const cohortOfKey = (key: string): fc.Arbitrary<Cohort> =>
+const cohortOfKey = (key: string): fc.Arbitrary<Cohort> =>
   merged<Cohort>(
     fc.record({
       key: fc.constant(key),

@@ -22,7 +22,7 @@ export function referenceHash(text: string): bigint {
   return finalize(hash ^ scramble(tail) ^ BigInt(bytes.length));
 }
 
-export function finalize(value: bigint): bigint {
+function finalize(value: bigint): bigint {
   const mask = 0xffffffffn;
   let mixed = value ^ (value >> 16n);
   mixed = (mixed * 0x85ebca6bn) & mask;
@@ -33,7 +33,7 @@ export function finalize(value: bigint): bigint {
 
 const table = Array.from({ length: 1025 }, (_, k) => BigInt(Math.round(2 ** 26 * Math.log2(1 + k / 1024))));
 
-export function referenceExponential(hash: bigint): bigint {
+function referenceExponential(hash: bigint): bigint {
   const uniform = hash + 1n;
   const n = BigInt(uniform.toString(2).length - 1);
   const fraction = (uniform << (32n - n)) % 2n ** 32n;
@@ -204,8 +204,6 @@ function pair(operator: string, a: unknown, b: unknown, fold: boolean): Truth {
       throw new Error(`the reference does not know ${operator}`);
   }
 }
-
-export type Reference = ReturnType<typeof reference>;
 
 /** Evaluates the flags of a snapshot for one context. */
 export function reference(snapshot: Snapshot, context: Context, now: number) {
