@@ -19,14 +19,18 @@ import { read, write, type Tx, updateRow } from './transaction.js';
 
 export type NewEnvironment = {
   readonly key: string;
-  readonly name?: string | undefined;
-  readonly description?: string | undefined;
+  readonly name?: string | null | undefined;
+  readonly description?: string | null | undefined;
   /** The environment whose targeting the new one begins with. */
   readonly copyFrom?: string | undefined;
   /** Whether flags that are enabled there are enabled here; default false. */
   readonly keepEnabled?: boolean | undefined;
 };
-export type EnvironmentEdit = { readonly name?: string | undefined; readonly description?: string | undefined };
+/** A merge patch: null takes a field back to its default. */
+export type EnvironmentEdit = {
+  readonly name?: string | null | undefined;
+  readonly description?: string | null | undefined;
+};
 
 const SORTS = {
   key: { expression: 'environment.key', type: 'text' },
@@ -92,7 +96,10 @@ export class EnvironmentStore {
       const row = await findEnvironment(tx, owner, key, true);
       refuseStale(row.version, expected);
       const before = environmentDocument(row, owner.key);
-      Object.assign(row, { name: edit.name ?? row.name, description: edit.description ?? row.description });
+      Object.assign(row, {
+        name: edit.name === undefined ? row.name : (edit.name ?? row.key),
+        description: edit.description === undefined ? row.description : (edit.description ?? ''),
+      });
       if (isDeepStrictEqual(environmentDocument(row, owner.key), before)) return before;
       Object.assign(row, { version: row.version + 1, updatedAt: new Date() });
       const { name, description, version, updatedAt } = row;

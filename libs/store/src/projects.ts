@@ -12,10 +12,14 @@ import { createEnvironmentRow, forgetEnvironment } from './environments.js';
 
 export type NewProject = {
   readonly key: string;
-  readonly name?: string | undefined;
-  readonly description?: string | undefined;
+  readonly name?: string | null | undefined;
+  readonly description?: string | null | undefined;
 };
-export type ProjectEdit = { readonly name?: string | undefined; readonly description?: string | undefined };
+/** A merge patch: null takes a field back to its default. */
+export type ProjectEdit = {
+  readonly name?: string | null | undefined;
+  readonly description?: string | null | undefined;
+};
 
 const SORTS = {
   key: { expression: 'project.key', type: 'text' },
@@ -69,7 +73,10 @@ export class ProjectStore {
       const row = await findProject(tx, key, true);
       refuseStale(row.version, expected);
       const before = projectDocument(row);
-      Object.assign(row, { name: edit.name ?? row.name, description: edit.description ?? row.description });
+      Object.assign(row, {
+        name: edit.name === undefined ? row.name : (edit.name ?? row.key),
+        description: edit.description === undefined ? row.description : (edit.description ?? ''),
+      });
       if (isDeepStrictEqual(projectDocument(row), before)) return before;
       Object.assign(row, { version: row.version + 1, updatedAt: new Date() });
       const saved = await tx.save(row);

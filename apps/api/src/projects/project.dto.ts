@@ -32,15 +32,20 @@ export class ProjectDto {
 }
 
 export class UpdateProjectDto extends CommentDto {
-  @ApiPropertyOptional({ example: 'Mobile apps', maxLength: 200 })
+  @ApiPropertyOptional({ type: String, nullable: true, example: 'Mobile apps', maxLength: 200 })
   @IsOptional()
   @IsText(200)
-  name?: string;
+  name?: string | null;
 
-  @ApiPropertyOptional({ example: 'Flags of the iOS and Android apps.', maxLength: 5_000 })
+  @ApiPropertyOptional({
+    type: String,
+    nullable: true,
+    example: 'Flags of the iOS and Android apps.',
+    maxLength: 5_000,
+  })
   @IsOptional()
   @IsText(5_000)
-  description?: string;
+  description?: string | null;
 }
 
 export class CreateProjectDto extends UpdateProjectDto {
