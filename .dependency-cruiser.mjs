@@ -28,7 +28,7 @@ export default {
     },
     {
       name: 'not-own-index',
-      comment: 'No file imports its own package\'s index.',
+      comment: "No file imports its own package's index.",
       severity: 'error',
       from: { path: '^(apps/[^/]+|libs/[^/]+|migrations|sdk)/', pathNot: '/test/' },
       to: { path: '^$1/(src/)?index\\.ts$' },
@@ -43,7 +43,7 @@ export default {
     only('libs/embedded-postgres/src', [], 'Knows only how to run PostgreSQL.'),
     only('libs/store/src', ['^libs/evaluation/'], 'Postgres on one side, documents on the other.'),
     only('migrations', ['^libs/store/'], 'The schema.'),
-    only('sdk/src', ['^libs/evaluation/'], 'Runs inside other people\'s processes.'),
+    only('sdk/src', ['^libs/evaluation/'], "Runs inside other people's processes."),
     {
       name: 'sdk-no-dependencies',
       severity: 'error',
@@ -58,12 +58,20 @@ export default {
       from: { path: '^(apps|sdk)/' },
       to: { path: 'node_modules/(typeorm|pg)/' },
     },
-    { name: 'no-test-code-in-products', severity: 'error', from: { path: '^(apps|libs|migrations|sdk)/', pathNot: '/test/' }, to: { path: '^test/' } },
+    {
+      name: 'no-test-code-in-products',
+      severity: 'error',
+      from: { path: '^(apps|libs|migrations|sdk)/', pathNot: '/test/' },
+      to: { path: '^test/' },
+    },
   ],
   options: {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.base.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['@fledge/source', 'import', 'node', 'default'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['@fledge/source', 'import', 'node', 'default'],
+    },
     doNotFollow: { path: 'node_modules' },
     exclude: { path: ['/dist/', '/build/', '^test/bench/'] },
   },

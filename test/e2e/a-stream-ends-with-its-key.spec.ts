@@ -59,9 +59,9 @@ describe('a key that is revoked on one replica', () => {
   });
 
   it('ends them while changes pour in', async () => {
-    let over = false;
+    const over = new AbortController();
     const pour = (async () => {
-      for (let on = true; !over; on = !on) await admin.toggle('checkout', on);
+      for (let on = true; !over.signal.aborted; on = !on) await admin.toggle('checkout', on);
     })();
     for (let round = 0; round < 10; round++) {
       const { id, key } = await admin.makeKey();
@@ -70,7 +70,7 @@ describe('a key that is revoked on one replica', () => {
       await admin.must('DELETE', `/tokens/${id}`);
       await Promise.all(streams.map((stream) => stream.end(2_000)));
     }
-    over = true;
+    over.abort();
     await pour;
     await until(() => first.runtime.streams.size === 0, 'none is left');
     expect(first.runtime.streams.tokens()).toEqual([]);

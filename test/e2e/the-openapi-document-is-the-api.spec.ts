@@ -78,6 +78,8 @@ describe('the committed OpenAPI document', () => {
         200,
       ],
       ['post', '/api/v1/projects/{project}/environments/{environment}/flags/{flag}/copy', `${flag}/copy`, 200],
+      ['post', '/api/v1/projects/{project}/environments/{environment}/flags/{flag}/preview', `${flag}/preview`, 200],
+      ['post', '/api/v1/projects/{project}/environments/{environment}/flags/{flag}/explain', `${flag}/explain`, 200],
       ['patch', '/api/v1/projects/{project}/flags/{flag}', '/api/v1/projects/default/flags/new-checkout', 200],
       [
         'post',
@@ -98,6 +100,8 @@ describe('the committed OpenAPI document', () => {
         '/api/v1/projects/default/environments/production',
         200,
       ],
+      ['post', '/ofrep/v1/evaluate/flags', '/ofrep/v1/evaluate/flags', 200],
+      ['post', '/ofrep/v1/evaluate/flags/{key}', '/ofrep/v1/evaluate/flags/new-checkout', 200],
       ['post', '/api/v1/tokens', '/api/v1/tokens', 201],
     ];
     const withBody = Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -106,10 +110,12 @@ describe('the committed OpenAPI document', () => {
       ),
     );
     expect(order.map(([method, template]) => `${method} ${template}`).toSorted()).toEqual(withBody.toSorted());
+    const sdk = api.as(await api.sdkKey());
     for (const [method, template, path, status] of order) {
       const examples = document.paths[template]?.[method]?.requestBody?.content['application/json'].examples ?? {};
       for (const [name, { value }] of Object.entries(examples)) {
-        const answer = await api.admin[method](path, value);
+        const caller = path.startsWith('/ofrep') ? sdk : api.admin;
+        const answer = await caller[method](path, value);
         expect(answer.status, `${method} ${path} "${name}": ${JSON.stringify(answer.body)}`).toBe(status);
       }
     }

@@ -4,7 +4,7 @@ import { createDataSource, SnapshotStore } from '@fledge/store';
 import pg from 'pg';
 
 /** What is written in the database about an environment, read past the service. */
-export interface History {
+interface History {
   /** Its versions in order. */
   readonly versions: readonly number[];
   /** Everything that contradicts the promise that a write is whole, logged once and in order. */
@@ -24,7 +24,7 @@ export async function withDatabase<T>(url: string, work: (client: pg.Client) => 
 }
 
 /** Reads the log of an environment of project `default` and holds it against the documents. */
-export async function readHistory(url: string, environment = 'production'): Promise<History> {
+async function readHistory(url: string, environment = 'production'): Promise<History> {
   return withDatabase(url, async (client) => {
     const contradictions: string[] = [];
     const { rows: places } = await client.query<{ id: number; version: number; revision: string }>(

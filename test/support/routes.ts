@@ -4,6 +4,8 @@ export type Route = {
   readonly path: string;
   readonly role: 'viewer' | 'operator' | 'editor' | 'admin';
   readonly everything?: true;
+  /** A question: it has a body and writes nothing. */
+  readonly asks?: true;
   /** A body that is legal once `prepare` has run. */
   readonly body?: Record<string, unknown>;
 };
@@ -155,6 +157,37 @@ export const ROUTES: readonly Route[] = [
     body: { percentage: 12.5, variant: 'on', bucketBy: 'targetingKey', enable: true, comment: 'first wave' },
   },
   { method: 'post', path: `${FLAG}/copy`, role: 'editor', body: { from: 'development' } },
+  {
+    method: 'post',
+    path: `${FLAG}/preview`,
+    role: 'viewer',
+    asks: true,
+    body: {
+      targeting: {
+        version: 2,
+        enabled: true,
+        offVariant: 'off',
+        prerequisites: [],
+        rules: [
+          {
+            id: 'germany',
+            conditions: [{ attribute: 'country', operator: 'in', values: ['DE'] }],
+            gate: { percentage: 25, bucketBy: 'company', salt: 's', otherwise: 'off', bucketing: 1 },
+            serve: { split: [{ variant: 'on', weight: 3 }], salt: 't' },
+          },
+        ],
+        fallthrough: { variant: 'off' },
+        comment: 'x',
+      },
+    },
+  },
+  {
+    method: 'post',
+    path: `${FLAG}/explain`,
+    role: 'viewer',
+    asks: true,
+    body: { context: { targetingKey: 'user-7', country: 'DE' }, at: '2100-01-01T00:00:00Z', version: 1 },
+  },
   { method: 'get', path: `${P}/changes`, role: 'viewer' },
   { method: 'get', path: '/changes', role: 'admin', everything: true },
   { method: 'get', path: '/tokens', role: 'admin' },

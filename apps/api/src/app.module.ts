@@ -10,6 +10,7 @@ import { HealthModule } from './health/health.module.js';
 import { DocumentInterceptor } from './http/document.interceptor.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { DtoPipe } from './http/validation.pipe.js';
+import { OfrepModule } from './ofrep/ofrep.module.js';
 import { ProjectsModule } from './projects/projects.module.js';
 import type { Runtime } from './runtime.js';
 import { RuntimeModule } from './runtime.module.js';
@@ -31,6 +32,7 @@ export class AppModule {
         ChangesModule,
         TokensModule,
         DeliveryModule,
+        OfrepModule,
         HealthModule,
       ],
       providers: [

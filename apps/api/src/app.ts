@@ -8,6 +8,8 @@ import { AppModule } from './app.module.js';
 import { acceptJson, BODY_LIMIT } from './http/body.js';
 import { sendProblem } from './http/problem.filter.js';
 import { NestLogger, type Logger } from './log.js';
+import { answerPreflights } from './ofrep/origins.js';
+import { OFREP_PATH } from './ofrep/refusal.js';
 import { openApiDocument, SWAGGER_OPTIONS } from './openapi.js';
 import type { Runtime } from './runtime.js';
 
@@ -34,6 +36,7 @@ export async function createApp(runtime: Runtime, log: Logger): Promise<NestFast
   });
   const server = adapter.getInstance();
   acceptJson(server);
+  answerPreflights(server, OFREP_PATH);
   server.addHook('onSend', async (request: FastifyRequest, reply: FastifyReply) => {
     void reply.header('x-request-id', request.id);
   });

@@ -13,15 +13,17 @@ export type Config = {
   readonly poolSize: number;
   readonly limits: Limits;
   readonly streams: StreamLimits;
+  /** How many evaluations a key may ask this process for in a second. */
+  readonly evaluationsPerSecond: number;
 };
 
 /** How many clients may listen for changes: to this process, and with one key. */
 export type StreamLimits = { readonly perProcess: number; readonly perKey: number };
 
 /** Any PostgreSQL; `directUrl` reaches it without a transaction pooler, for LISTEN and migrations. */
-export type ExternalDatabase = { readonly kind: 'external'; readonly url: string; readonly directUrl: string };
+type ExternalDatabase = { readonly kind: 'external'; readonly url: string; readonly directUrl: string };
 /** A PostgreSQL that the service brings along, with its data below `dataDir`. */
-export type EmbeddedDatabase = { readonly kind: 'embedded'; readonly dataDir: string };
+type EmbeddedDatabase = { readonly kind: 'embedded'; readonly dataDir: string };
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 type LogLevel = (typeof LOG_LEVELS)[number];
@@ -56,6 +58,7 @@ export function readConfig(env: Environment): Config {
       perProcess: reader.integer('FLEDGE_LIMIT_STREAMS_PER_PROCESS', 10_000, 1, 1_000_000),
       perKey: reader.integer('FLEDGE_LIMIT_STREAMS_PER_KEY', 2_000, 1, 1_000_000),
     },
+    evaluationsPerSecond: reader.integer('FLEDGE_LIMIT_OFREP_PER_SECOND', 5_000, 1, 10_000_000),
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);

@@ -19,9 +19,24 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .addTag('Environments', 'Each serves every flag in its own way.')
     .addTag('Tokens', 'Keys for SDKs, tokens for people and scripts.')
     .addTag('SDK', 'What SDKs ask for.')
+    .addTag(
+      'Remote evaluation',
+      'The OpenFeature Remote Evaluation Protocol, for every OpenFeature SDK and for browsers.',
+    )
     .addTag('Operations', 'Health and metrics.')
     .addSecurity('management', { type: 'http', scheme: 'bearer', description: 'A management token: fledge_admin_…' })
-    .addSecurity('sdk', { type: 'http', scheme: 'bearer', description: 'An SDK key of one environment: fledge_sdk_…' });
+    .addSecurity('sdk', { type: 'http', scheme: 'bearer', description: 'An SDK key of one environment: fledge_sdk_…' })
+    .addSecurity('client', {
+      type: 'http',
+      scheme: 'bearer',
+      description: 'A client key of one environment, which may evaluate and nothing else: fledge_client_…',
+    })
+    .addSecurity('apiKey', {
+      type: 'apiKey',
+      in: 'header',
+      name: 'X-API-Key',
+      description: 'An SDK or client key of one environment.',
+    });
   return SwaggerModule.createDocument(app, builder.build(), {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
   });

@@ -4,7 +4,9 @@ import {
   CohortStore,
   EnvironmentStore,
   FlagStore,
+  HistoryStore,
   ProjectStore,
+  SecretStore,
   TargetingStore,
   TokenStore,
 } from '@fledge/store';
@@ -12,6 +14,7 @@ import { Authenticator } from './auth/authenticator.js';
 import { SnapshotCache } from './delivery/snapshot-cache.js';
 import { StreamHub } from './delivery/stream-hub.js';
 import { Metrics } from './health/metrics.js';
+import { RateLimit } from './ofrep/rate-limit.js';
 import type { Runtime } from './runtime.js';
 import { Readiness } from './health/readiness.js';
 
@@ -27,10 +30,13 @@ export class RuntimeModule {
       { provide: TargetingStore, useValue: stores.targetings },
       { provide: CohortStore, useValue: stores.cohorts },
       { provide: ChangeStore, useValue: stores.changes },
+      { provide: HistoryStore, useValue: stores.history },
       { provide: TokenStore, useValue: stores.tokens },
+      { provide: SecretStore, useValue: stores.secrets },
       { provide: SnapshotCache, useValue: runtime.snapshots },
       { provide: StreamHub, useValue: runtime.streams },
       { provide: Authenticator, useValue: runtime.authenticator },
+      { provide: RateLimit, useValue: runtime.rateLimit },
       { provide: Readiness, useValue: runtime.readiness },
       { provide: Metrics, useValue: runtime.metrics },
     ];

@@ -7,7 +7,9 @@ import {
   createDataSource,
   EnvironmentStore,
   FlagStore,
+  HistoryStore,
   PatternCheck,
+  SecretStore,
   cleanUp,
   probe,
   ProjectStore,
@@ -22,6 +24,7 @@ import { StreamHub } from './delivery/stream-hub.js';
 import { Metrics } from './health/metrics.js';
 import { Readiness } from './health/readiness.js';
 import type { Logger } from './log.js';
+import { RateLimit } from './ofrep/rate-limit.js';
 
 export type Stores = {
   readonly projects: ProjectStore;
@@ -30,7 +33,9 @@ export type Stores = {
   readonly targetings: TargetingStore;
   readonly cohorts: CohortStore;
   readonly changes: ChangeStore;
+  readonly history: HistoryStore;
   readonly tokens: TokenStore;
+  readonly secrets: SecretStore;
 };
 
 /** Everything that lives as long as the process: connections, stores, caches and the loops that keep them true. */
@@ -39,6 +44,7 @@ export type Runtime = {
   readonly snapshots: SnapshotCache;
   readonly streams: StreamHub;
   readonly authenticator: Authenticator;
+  readonly rateLimit: RateLimit;
   readonly readiness: Readiness;
   readonly metrics: Metrics;
   /** Connects, and begins to follow the change log. */
@@ -46,7 +52,7 @@ export type Runtime = {
   stop(): Promise<void>;
 };
 
-export type RuntimeOptions = Pick<Config, 'adminToken' | 'limits' | 'poolSize' | 'streams'> & {
+export type RuntimeOptions = Pick<Config, 'adminToken' | 'limits' | 'poolSize' | 'streams' | 'evaluationsPerSecond'> & {
   readonly url: string;
   readonly directUrl: string;
   readonly log: Logger;
@@ -71,7 +77,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     targetings: new TargetingStore(dataSource, limits, patterns),
     cohorts: new CohortStore(dataSource, limits, patterns),
     changes: new ChangeStore(dataSource),
+    history: new HistoryStore(dataSource),
     tokens: new TokenStore(dataSource),
+    secrets: new SecretStore(dataSource),
   };
   const snapshots = new SnapshotCache(new SnapshotStore(dataSource), log);
   const streams = new StreamHub(snapshots, options.streams, log);
@@ -116,6 +124,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     snapshots,
     streams,
     authenticator,
+    rateLimit: new RateLimit(options.evaluationsPerSecond),
     readiness,
     metrics,
     async start() {

@@ -34,11 +34,12 @@ export function minimumMoved(before: ReadonlyMap<Served, number>, after: Readonl
   return [...all].reduce((sum, key) => sum + Math.abs((before.get(key) ?? 0) - (after.get(key) ?? 0)), 0) / 2;
 }
 
-/** What those get whom no rule decides, when that is one and the same for all of them. */
+/** What those get whom no rule decides; of a split its heaviest variant, which is what most of them get. */
 function baselineOf({ stages }: Sequence): Served | undefined {
   const serve = stages.at(-1)?.serve;
   if (serve === null) return null;
-  return serve !== undefined && 'variant' in serve ? serve.variant : undefined;
+  if (serve === undefined || 'variant' in serve) return serve?.variant;
+  return serve.split.toSorted((a, b) => b.weight - a.weight)[0]?.variant;
 }
 
 /** Sends every unit of the sample through both sequences. */

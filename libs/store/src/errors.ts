@@ -113,6 +113,10 @@ export function toDomainError(error: unknown): unknown {
       { cause: error },
     );
   }
+  // A text that looks like an instant but names none, such as 30 February in a cursor.
+  if (code === '22007' || code === '22008') {
+    return new DomainError('bad_request', 'The request names an instant that does not exist.', {}, { cause: error });
+  }
   if (isUnavailable(error)) {
     return new DomainError(
       'database_unavailable',

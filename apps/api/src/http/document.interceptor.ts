@@ -14,7 +14,8 @@ export class DocumentInterceptor implements NestInterceptor {
         const { version, key, id } = document as { version?: unknown; key?: unknown; id?: unknown };
         if (reply.statusCode === 201)
           reply.header('location', `${pathOf(request)}/${encodeURIComponent(String(key ?? id))}`);
-        if (typeof version !== 'number') return document;
+        // An answer to a question names a version too, but is no document that could be replaced.
+        if (typeof version !== 'number' || (key === undefined && id === undefined)) return document;
         const etag = `"${version}"`;
         reply.header('etag', etag);
         if (request.method === 'GET' && holds(request.headers['if-none-match'], etag)) {

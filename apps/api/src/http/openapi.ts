@@ -83,6 +83,10 @@ export const ReadProblems = (): MethodDecorator & ClassDecorator => Problems(400
 export const WriteProblems = (...more: readonly number[]): MethodDecorator & ClassDecorator =>
   Problems(400, 401, 403, 404, 409, 413, 415, 422, ...more, 503);
 
+/** What a question that is asked by POST may answer; it writes nothing. */
+export const QuestionProblems = (): MethodDecorator & ClassDecorator =>
+  Problems(400, 401, 403, 404, 413, 415, 422, 503);
+
 /** The headers of a write. */
 export const IdempotencyHeader = (): MethodDecorator & ClassDecorator =>
   applyDecorators(

@@ -1,5 +1,6 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { OFREP_PATH, sendRefusal } from '../ofrep/refusal.js';
 import { PROBLEM_TYPE, toProblem } from './problem.js';
 
 /** The one place where an error becomes an answer. */
@@ -22,5 +23,6 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   const { retryAfter, ...told } = body;
   if (typeof retryAfter === 'number') reply.header('retry-after', String(retryAfter));
   if (body.status === 401) reply.header('www-authenticate', 'Bearer realm="fledge"');
+  if (request.url.startsWith(OFREP_PATH)) return sendRefusal(told, request, reply);
   void reply.status(body.status).header('content-type', PROBLEM_TYPE).send(told);
 }

@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+import type { PreparedChange } from '../delivery/live-environment.js';
+import { sseEvent } from '../delivery/serialize.js';
+import { SnapshotCache } from '../delivery/snapshot-cache.js';
+import type { StreamProtocol } from '../delivery/stream-hub.js';
+
+const COMMENT = Buffer.from(':\n\n');
+
+/**
+ * What OpenFeature's clients are told: to ask again, after a change that this replica can answer with, and on connecting unless they
+ * have heard of the newest already. The event names the revision, which the question brings along, so that a replica that lags
+ * behind this one catches up before it answers.
+ */
+@Injectable()
+export class RefetchEvents implements StreamProtocol {
+  constructor(private readonly snapshots: SnapshotCache) {}
+
+  changed(changes: readonly PreparedChange[]): Buffer {
+    return refetch(changes.at(-1)?.revision ?? '');
+  }
+
+  async catchUp(environmentId: number, heard: string): Promise<{ event: Buffer; revision: string } | undefined> {
+    const environment = await this.snapshots.environmentAt(environmentId, heard);
+    const revision = environment?.position.revision;
+    return revision === undefined || revision === heard ? undefined : { event: refetch(revision), revision };
+  }
+
+  upToDate(): Buffer {
+    return COMMENT;
+  }
+}
+
+const refetch = (revision: string): Buffer =>
+  sseEvent('message', revision, JSON.stringify({ type: 'refetchEvaluation', etag: revision }));

@@ -1,0 +1,38 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ProblemBody } from '../http/problem.js';
+import { COMMON, originHeaders } from './origins.js';
+
+export const OFREP_PATH = '/ofrep/';
+
+/** The problems that the protocol has words for. Its clients read bodies of 400, 404 and 500 only. */
+const WORDS: Readonly<Record<string, readonly [status: number, errorCode: string]>> = {
+  not_json: [400, 'PARSE_ERROR'],
+  invalid_utf8: [400, 'PARSE_ERROR'],
+  unsupported_media_type: [400, 'PARSE_ERROR'],
+  invalid_context: [400, 'INVALID_CONTEXT'],
+  too_deep: [400, 'INVALID_CONTEXT'],
+  forbidden_key: [400, 'INVALID_CONTEXT'],
+};
+
+/** Refuses as the protocol has it: with a code that OpenFeature knows and, where one flag was asked for, its key; 401 with nothing at all. */
+export function sendRefusal(problem: ProblemBody, request: FastifyRequest, reply: FastifyReply): void {
+  const [status, errorCode] = WORDS[problem.code] ?? [problem.status, 'GENERAL'];
+  void reply.status(status).headers(COMMON);
+  if (status === 401) {
+    // Who presents no key is not confined to origins, and a script that may read the 401 can tell it from a broken network.
+    void reply.headers(originHeaders(request, null) ?? {}).send();
+    return;
+  }
+  const key = keyOf(request.url);
+  void reply.send({ ...(key !== undefined && { key }), errorCode, errorDetails: problem.detail });
+}
+
+/** The flag that a path asks for. */
+function keyOf(url: string): string | undefined {
+  const key = /^\/ofrep\/v1\/evaluate\/flags\/([^/?]+)/.exec(url)?.[1];
+  try {
+    return key === undefined ? undefined : decodeURIComponent(key);
+  } catch {
+    return key;
+  }
+}
