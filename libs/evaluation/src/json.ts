@@ -46,8 +46,3 @@ export function ownOr(value: unknown, key: string, absent: unknown): unknown {
 export function elements(value: unknown): readonly unknown[] {
   return isList(value) ? value : [];
 }
-
-/** Sets an own property even when its name is `__proto__`, which an assignment would take for the prototype. */
-export function put<T>(record: Record<string, T>, key: string, value: T): void {
-  Object.defineProperty(record, key, { value, configurable: true, enumerable: true, writable: true });
-}

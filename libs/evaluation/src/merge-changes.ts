@@ -1,6 +1,6 @@
-import { changeMembers, isWhole } from './change.js';
 import type { Cohort } from './cohort.js';
 import type { Flag } from './flag.js';
+import { changeCohort, isWhole } from './members.js';
 import type { Change, MembersChange } from './snapshot.js';
 
 type Members = MembersChange['included'];
@@ -26,12 +26,7 @@ function mergeCohort(
   if (isWhole(second) || first === undefined) return second;
   // Members of a cohort that is gone change nothing.
   if (first === null) return null;
-  if (isWhole(first))
-    return {
-      ...first,
-      included: changeMembers(first.included, second.included),
-      excluded: changeMembers(first.excluded, second.excluded),
-    };
+  if (isWhole(first)) return changeCohort(first, second) ?? null;
   const included = mergeMembers(first.included, second.included);
   const excluded = mergeMembers(first.excluded, second.excluded);
   return { ...(included !== undefined && { included }), ...(excluded !== undefined && { excluded }) };

@@ -1,32 +1,29 @@
 /** What a part of a pattern is, as far as repeating it is concerned. */
-type Part = {
+type Part = readonly [
   /** Atoms, one of which the part begins with. */
-  readonly starts: readonly string[];
+  starts: readonly string[],
   /** The part can match nothing. */
-  readonly empty: boolean;
+  empty: boolean,
   /** It repeats something without an upper bound. */
-  readonly unbounded: boolean;
+  unbounded: boolean,
   /** It holds an alternation whose branches can start alike. */
-  readonly alike: boolean;
-};
+  alike: boolean,
+];
 
 const LONGEST = 500;
 const MOST_REPEATS = 100;
 
-// One token each, at the cursor. Escapes are of syntax characters, so that no language reads more into them.
-const ATOM = /\\[dw^$\\.*+?()[\]{}|/]|\[(?!\^\])\^?(?:\\[dw^$\\.*+?()[\]{}|/-]|[^\\[\]])+\]|[^\\[\](){}|*+?]/uy;
-const QUANTIFIER = /[*+?]|\{(\d+)(?:,(\d+))?\}/y;
+// Escapes are of syntax characters only, so that no language reads more into them.
+const ATOM = /^(?:\\[dw^$\\.*+?()[\]{}|/]|\[(?!\^\])\^?(?:\\[dw^$\\.*+?()[\]{}|/-]|[^\\[\]])+\]|[^\\[\](){}|*+?])/u;
 
-/** Two regular expressions meet, if anywhere, at a character that one of them names, beside one, or at an end of `\w`. */
-function startAlike(branches: readonly Part[], pattern: string): boolean {
-  const named = Array.from(`${pattern}\u0001AZaz09_`, (point) => point.codePointAt(0) ?? 0);
-  const candidates = new Set(named.flatMap((code) => [code - 1, code, code + 1]));
+/** Two classes meet, if anywhere, at a character that one of them names, beside one, or at an end of `\w`. */
+function startAlike(branches: readonly (readonly string[])[], pattern: string): boolean {
   // Case is disregarded: a pattern does not say by itself how it will be compiled.
-  const starts = branches.map((branch) => new RegExp(`^(?:${branch.starts.join('|')})`, 'iu'));
-  return [...candidates].some((code) => {
-    const text = code >= 0 && code <= 0x10ffff ? String.fromCodePoint(code) : 'a';
-    return starts.filter((start) => start.test(text)).length > 1;
-  });
+  const starts = branches.map((atoms) => RegExp(`^(?:${atoms.join('|')})`, 'iu'));
+  const named = Array.from(`${pattern}\u0001AZaz09_`, (point) => point.codePointAt(0) ?? 0);
+  return named
+    .flatMap((code) => [code, Math.max(code, 1) - 1, Math.min(code + 1, 0x10ffff)])
+    .some((code) => starts.filter((start) => start.test(String.fromCodePoint(code))).length > 1);
 }
 
 /**
@@ -34,61 +31,54 @@ function startAlike(branches: readonly Part[], pattern: string): boolean {
  * `^ $`, groups, `|`, `* + ? {m,n}`, and nothing by which a backtracking engine could be kept busy for ever.
  */
 export function patternProblem(pattern: string): string | undefined {
-  let at = 0;
+  let rest = pattern;
   let problem = Array.from(pattern).length > LONGEST ? `longer than ${LONGEST} characters` : undefined;
 
-  const take = (token: RegExp): RegExpExecArray | null => {
-    token.lastIndex = at;
-    const match = token.exec(pattern);
-    at = match === null ? at : token.lastIndex;
-    return match;
+  const take = (token: RegExp): string | undefined => {
+    const found = token.exec(rest)?.[0];
+    if (found !== undefined) rest = rest.slice(found.length);
+    return found;
   };
 
   const atom = (): Part | undefined => {
-    if (take(/\((?:\?:|(?!\?))/y) !== null) {
+    if (take(/^\((?:\?:|(?!\?))/) !== undefined) {
       const inside = alternatives();
-      return take(/\)/y) === null ? undefined : inside;
+      return take(/^\)/) === undefined ? undefined : inside;
     }
-    const [start] = take(ATOM) ?? [];
-    if (start === undefined) return undefined;
+    const start = take(ATOM);
     const empty = start === '^' || start === '$';
-    return { starts: empty ? [] : [start], empty, unbounded: false, alike: false };
+    return start === undefined ? undefined : [empty ? [] : [start], empty, false, false];
   };
 
   const repeated = (): Part | undefined => {
     const part = atom();
-    const [quantifier, least, most = least] = (part && take(QUANTIFIER)) ?? [];
+    const quantifier = part && take(/^(?:[*+?]|\{\d+(?:,\d+)?\})/);
     if (part === undefined || quantifier === undefined) return part;
-    const unbounded = quantifier === '*' || quantifier === '+';
-    if (Number(most) > MOST_REPEATS) problem ??= `repeats more than ${MOST_REPEATS} times`;
-    if (part.unbounded && (unbounded || Number(most) > 1)) problem ??= 'an unbounded quantifier inside another';
-    if (part.alike && unbounded) problem ??= 'branches under an unbounded quantifier can start alike';
-    const empty = part.empty || quantifier === '*' || quantifier === '?' || Number(least) === 0;
-    return { ...part, empty, unbounded: part.unbounded || unbounded };
-  };
-
-  const sequence = (): Part => {
-    let whole: Part = { starts: [], empty: true, unbounded: false, alike: false };
-    for (let next = repeated(); next !== undefined; next = repeated())
-      whole = {
-        starts: whole.empty ? [...whole.starts, ...next.starts] : whole.starts,
-        empty: whole.empty && next.empty,
-        unbounded: whole.unbounded || next.unbounded,
-        alike: whole.alike || next.alike,
-      };
-    return whole;
+    const [starts, empty, unbounded, alike] = part;
+    const isUnbounded = quantifier === '*' || quantifier === '+';
+    const most = Number(quantifier.split(/\D/).at(-2));
+    if (most > MOST_REPEATS) problem ??= `repeats more than ${MOST_REPEATS} times`;
+    if (unbounded && (isUnbounded || most > 1)) problem ??= 'an unbounded quantifier inside another';
+    if (alike && isUnbounded) problem ??= 'branches under an unbounded quantifier can start alike';
+    return [starts, empty || /^[*?]|^.0+\D/.test(quantifier), unbounded || isUnbounded, alike];
   };
 
   const alternatives = (): Part => {
-    const branches = [sequence()];
-    while (take(/\|/y) !== null) branches.push(sequence());
-    const any = (property: 'empty' | 'unbounded' | 'alike'): boolean => branches.some((branch) => branch[property]);
-    return {
-      starts: branches.flatMap(({ starts }) => starts),
-      empty: any('empty'),
-      unbounded: any('unbounded'),
-      alike: any('alike') || (branches.length > 1 && (any('empty') || startAlike(branches, pattern))),
-    };
+    const branches: Part[] = [];
+    do {
+      let [starts, empty, unbounded, alike]: Part = [[], true, false, false];
+      for (let part = repeated(); part !== undefined; part = repeated()) {
+        if (empty) starts = [...starts, ...part[0]];
+        empty &&= part[1];
+        unbounded ||= part[2];
+        alike ||= part[3];
+      }
+      branches.push([starts, empty, unbounded, alike]);
+    } while (take(/^\|/) !== undefined);
+    const all = branches.map(([starts]) => starts);
+    const any = (property: 1 | 2 | 3): boolean => branches.some((branch) => branch[property]);
+    const alike = any(3) || (branches.length > 1 && (any(1) || startAlike(all, pattern)));
+    return [all.flat(), any(1), any(2), alike];
   };
 
   if (problem !== undefined) return problem;
@@ -99,5 +89,5 @@ export function patternProblem(pattern: string): string | undefined {
   } catch {
     return 'no regular expression';
   }
-  return at === pattern.length ? problem : `not allowed from character ${at + 1} on`;
+  return rest === '' ? problem : `not allowed from character ${pattern.length - rest.length + 1} on`;
 }
