@@ -199,7 +199,8 @@ describe('a preview of what cannot be saved', () => {
   });
 
   it('refuses only what is no question at all', async () => {
-    await api.as(viewer).post(`${LAYOUT}/preview`, {}).expect(422);
+    const { body } = await api.as(viewer).post(`${LAYOUT}/preview`, {}).expect(422);
+    expect(body).toMatchObject({ status: 422 });
     await api.as(viewer).post(`${LAYOUT}/preview`, { targeting: {}, more: 1 }).expect(422);
     await api
       .as(viewer)

@@ -56,6 +56,7 @@ describe('a key that is revoked on one replica', () => {
       return again.status === 401;
     };
     await until(refused, 'the key is refused', 2_500, 200);
+    expect(await refused()).toBe(true);
   });
 
   it('ends them while changes pour in', async () => {

@@ -206,10 +206,12 @@ describe('what cannot be explained', () => {
   });
 
   it("is nobody's business but those who may read flags here", async () => {
+    expect.hasAssertions();
     await api.as(undefined).post(`${FLAG}/explain`, { context: USER }).expect(401);
     await api
       .as(await api.sdkKey())
       .post(`${FLAG}/explain`, { context: USER })
       .expect(403);
+    expect((await api.as(undefined).get('/projects')).status).toBe(401);
   });
 });
