@@ -8,6 +8,7 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ['{libs,apps}/*/test/**/*.spec.ts', 'sdk/test/**/*.spec.ts', 'test/{conformance,e2e}/**/*.spec.ts'],
+    setupFiles: ['test/support/property-seed.ts'],
     globalSetup: ['test/support/database-cluster.ts'],
     testTimeout: 20_000,
     hookTimeout: 60_000,

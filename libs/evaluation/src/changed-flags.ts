@@ -1,5 +1,5 @@
 import { isEqual } from './equal.js';
-import { elements, own } from './json.js';
+import { own } from './json.js';
 import { cohortsOf, cohortsOfCohort, prerequisitesOf } from './references.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -12,13 +12,12 @@ function changedKeys<T>(before: Documents<T>, after: Documents<T>): Set<string> 
 }
 
 /** Adds every document that names a changed one, until there are no more. */
-function spread<T>(changed: Set<string>, documents: Documents<T>, namedBy: (document: T) => Set<string>): void {
+function spread<T>(changed: Set<string>, documents: Documents<T>, namedBy: (document: T) => ReadonlySet<string>): void {
   if (changed.size === 0) return;
   for (let size = -1; size !== changed.size;) {
     size = changed.size;
     for (const [key, document] of Object.entries(documents))
-      if (!changed.has(key) && elements([...namedBy(document)]).some((name) => changed.has(String(name))))
-        changed.add(key);
+      if (!changed.has(key) && [...namedBy(document)].some((name) => changed.has(name))) changed.add(key);
   }
 }
 

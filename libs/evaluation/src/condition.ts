@@ -1,19 +1,8 @@
 import { attribute, read } from './attribute.js';
 import { isBoolean, isList, isRecord, isScalar, isText, own } from './json.js';
 import { matcher } from './operators.js';
-import { deferred, need, never } from './run.js';
-import type { Test, Truth } from './run.js';
-
-/** True if any is true, else unknown if any is unknown, else false. Stops at the first that is true. */
-export function any<T>(list: readonly T[], judge: (element: T) => Truth): Truth {
-  let truth: Truth = false;
-  for (const element of list) {
-    const one = judge(element);
-    if (one === true) return true;
-    if (one === undefined) truth = undefined;
-  }
-  return truth;
-}
+import { deferred, need, never, some } from './run.js';
+import type { Test } from './run.js';
 
 function isTexts(value: unknown): value is readonly string[] {
   return isList(value) && value.every(isText);
@@ -27,14 +16,19 @@ function attributeTest(condition: unknown, compile: ReturnType<typeof matcher>):
   const none = values.length === 0;
   return (context, run) => {
     const actual = read(subject, context, run.now);
-    if (typeof actual === 'object' && isList(actual)) return none ? false : any(actual, match);
+    if (typeof actual === 'object' && isList(actual))
+      return some(none ? [] : actual.map((element) => () => match(element)), context, run);
     return none && isScalar(actual) ? false : match(actual);
   };
 }
 
 function cohortTest(condition: unknown): Test {
-  const cohorts = need(condition, 'cohorts', isTexts);
-  return (context, run) => any(cohorts, (key) => run.inCohort(key, context));
+  const tests = need(condition, 'cohorts', isTexts).map(
+    (key): Test =>
+      (context, run) =>
+        run.inCohort(key, context),
+  );
+  return (context, run) => some(tests, context, run);
 }
 
 /** Compiles one condition; throws when it is broken. */

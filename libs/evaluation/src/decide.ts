@@ -7,9 +7,13 @@ import type { Step } from './run.js';
 import { always, compileServe, isKnownServe } from './serve.js';
 import type { Pick } from './serve.js';
 
+// One for all flags: reading a thousand empty lists takes longer than reading one.
+const NONE: readonly never[] = [];
+
 /** Compiles a list element by element; what is no list is taken for a list of one broken element. */
 export function compileEach<R>(list: unknown, compile: (element: unknown) => Step<R>): readonly Step<R>[] {
-  return (isList(list) ? list : [undefined]).map((element) => deferred(() => compile(element)));
+  if (!isList(list)) return [deferred(() => compile(undefined))];
+  return list.length === 0 ? NONE : list.map((element) => deferred(() => compile(element)));
 }
 
 /** Compiles a prerequisite into the key of its flag when it does not hold, undefined when it does. */

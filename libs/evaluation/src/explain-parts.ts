@@ -3,7 +3,7 @@ import { bucket, partsToAdmit, threshold, unitText } from './bucket.js';
 import { compileCondition } from './condition.js';
 import type { Machine } from './evaluator.js';
 import { admits, compileDraw, compileGate } from './gate.js';
-import { elements, isText, own, ownOr } from './json.js';
+import { asText, elements, isText, own, ownOr } from './json.js';
 import type { JsonRecord } from './json.js';
 import { murmur3 } from './murmur3.js';
 import type { Run, Truth } from './run.js';
@@ -42,8 +42,8 @@ function verdict(truth: Truth): Verdict {
 
 function drawTrace(scene: Scene, document: unknown, defaultSalt: unknown): DrawTrace {
   compileDraw(document, defaultSalt);
-  const bucketBy = String(ownOr(document, 'bucketBy', 'targetingKey'));
-  const salt = String(ownOr(document, 'salt', defaultSalt));
+  const bucketBy = asText(ownOr(document, 'bucketBy', 'targetingKey'));
+  const salt = asText(ownOr(document, 'salt', defaultSalt));
   const unit = unitText(read(attribute(bucketBy), scene.context, scene.now));
   return { bucketBy, unit: unit ?? null, salt, bucket: unit === undefined ? null : bucket(unit, salt) };
 }
@@ -66,7 +66,7 @@ export function gateTrace(scene: Scene, document: unknown, defaultSalt: unknown)
 export function splitTrace(scene: Scene, document: unknown, defaultSalt: unknown, variant: string | null): SplitTrace {
   const draw = drawTrace(scene, document, defaultSalt);
   const scores = elements(own(document, 'split')).map((share) => {
-    const key = String(own(share, 'variant'));
+    const key = asText(own(share, 'variant'));
     const weight = Number(own(share, 'weight'));
     const exponential = draw.bucket === null ? 0 : score(draw.bucket, murmur3(key));
     return { variant: key, weight, exponential, score: exponential / weight };
@@ -97,11 +97,11 @@ function conditionTrace(scene: Scene, condition: unknown): ConditionTrace {
     }
     return { cohorts: traces, ...negate, result };
   }
-  const name = String(own(condition, 'attribute'));
+  const name = asText(own(condition, 'attribute'));
   const actual = read(attribute(name), scene.context, scene.now);
   return {
     attribute: name,
-    operator: String(own(condition, 'operator')),
+    operator: asText(own(condition, 'operator')),
     ...(own(condition, 'ignoreCase') === true && { ignoreCase: true }),
     expected: elements(own(condition, 'values')),
     ...(actual !== undefined && { actual }),
@@ -123,7 +123,7 @@ function cohortTrace(scene: Scene, key: string): CohortTrace {
   const member = verdict(judge(scene, (context, run) => run.inCohort(key, context)));
   const document = own(scene.cohorts, key);
   if (document === undefined) return { cohort: key, member, decidedBy: 'missing' };
-  const name = String(ownOr(document, 'attribute', 'targetingKey'));
+  const name = asText(ownOr(document, 'attribute', 'targetingKey'));
   const unit = unitText(read(attribute(name), scene.context, scene.now)) ?? null;
   for (const list of ['excluded', 'included'] as const)
     if (unit !== null && elements(own(document, list)).includes(unit))
@@ -132,7 +132,7 @@ function cohortTrace(scene: Scene, key: string): CohortTrace {
   scene.seen.add(`cohort:${key}`);
   const rules: CohortRuleTrace[] = [];
   for (const rule of elements(own(document, 'rules'))) {
-    const trace = cohortRuleTrace(scene, rule, `cohort:${String(own(document, 'key'))}`);
+    const trace = cohortRuleTrace(scene, rule, `cohort:${asText(own(document, 'key'))}`);
     rules.push(trace);
     if (trace.result === 'true') break;
   }

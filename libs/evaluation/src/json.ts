@@ -46,3 +46,8 @@ export function ownOr(value: unknown, key: string, absent: unknown): unknown {
 export function elements(value: unknown): readonly unknown[] {
   return isList(value) ? value : [];
 }
+
+/** A value of an unvalidated document as text, JSON for what is none; unlike `String` it throws for nothing. */
+export function asText(value: unknown): string {
+  return isText(value) ? value : (JSON.stringify(value) ?? '');
+}

@@ -1,11 +1,11 @@
 import { attribute, read } from './attribute.js';
 import { unitText } from './bucket.js';
-import { any, compileConditions } from './condition.js';
+import { compileConditions } from './condition.js';
 import { compileEach } from './decide.js';
 import { admits, compileGate, isKnownDraw } from './gate.js';
 import { isList, isText, own } from './json.js';
-import { all, deferred, need, never } from './run.js';
-import type { Test } from './run.js';
+import { all, deferred, need, never, some } from './run.js';
+import type { Step, Test } from './run.js';
 
 function compileGateTest(gate: unknown, cohort: unknown): Test {
   const compiled = compileGate(gate, `cohort:${need(cohort, 'key', isText)}`);
@@ -23,16 +23,17 @@ function compileCohortRule(rule: unknown, cohort: unknown): Test {
 /** Compiles a cohort: true for a member; unknown when no list decides, no rule is true and one is unknown. */
 export function compileCohort(cohort: unknown): Test {
   const subject = attribute(need(cohort, 'attribute', isText, 'targetingKey'));
-  const listed = (name: string): Test =>
+  const list = (name: string): Step<ReadonlySet<unknown>> =>
     deferred(() => {
       const keys = new Set(need(cohort, name, isList));
-      return (context, run) => keys.size > 0 && keys.has(unitText(read(subject, context, run.now)));
+      return () => keys;
     });
-  const excluded = listed('excluded');
-  const included = listed('included');
+  const excluded = list('excluded');
+  const included = list('included');
   const rules = compileEach(own(cohort, 'rules'), (rule) => compileCohortRule(rule, cohort));
   return (context, run) => {
-    if (excluded(context, run) === true) return false;
-    return included(context, run) === true || any(rules, (rule) => rule(context, run));
+    const unit = unitText(read(subject, context, run.now));
+    if (excluded(context, run).has(unit)) return false;
+    return included(context, run).has(unit) || some(rules, context, run);
   };
 }

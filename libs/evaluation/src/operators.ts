@@ -59,8 +59,8 @@ function regularExpression(pattern: unknown, ignoreCase: boolean): RegExp | unde
  */
 const isIn: Compile = (values, ignoreCase) => {
   const exact = new Set<unknown>();
-  const folded = new Set<string>();
   const numbers = new Set<unknown>();
+  const folded = new Set<unknown>();
   for (const value of values.filter(isScalar)) {
     exact.add(value);
     if (typeof value === 'boolean') exact.add(String(value));
@@ -70,12 +70,16 @@ const isIn: Compile = (values, ignoreCase) => {
     exact.add(finite(value) ?? value);
     if (value === 'true' || value === 'false') exact.add(value === 'true');
   }
+  // A short list is searched faster, and a thousand of them fit the cache where sets do not.
+  const few = exact.size > 8 ? undefined : [...exact];
+  const isExact = few === undefined ? (element: unknown) => exact.has(element) : undefined;
+  const loose = numbers.size + folded.size > 0 ? { numbers, folded } : undefined;
   const otherwise = values.every(isScalar) ? false : undefined;
   return (element) => {
-    if (exact.has(element)) return true;
+    if (few === undefined ? isExact?.(element) : few.includes(element)) return true;
     if (typeof element !== 'string') return isScalar(element) ? otherwise : undefined;
-    if (folded.size > 0 && folded.has(fold(element))) return true;
-    return numbers.size > 0 && numbers.has(jsonNumber(element)) ? true : otherwise;
+    if (loose === undefined) return otherwise;
+    return loose.numbers.has(jsonNumber(element)) || loose.folded.has(fold(element)) ? true : otherwise;
   };
 };
 

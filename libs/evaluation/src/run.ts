@@ -51,6 +51,17 @@ export function all(tests: readonly Test[], context: JsonRecord, run: Run): Trut
   return true;
 }
 
+/** True when any test is; else unknown when one is, else false. Tests after one that is true are not met. */
+export function some(tests: readonly Test[], context: JsonRecord, run: Run): Truth {
+  let truth: Truth = false;
+  for (const test of tests) {
+    const one = test(context, run);
+    if (one === true) return true;
+    if (one === undefined) truth = undefined;
+  }
+  return truth;
+}
+
 /** A test of a kind that this evaluator does not know: never true, even negated. */
 export const never = (): undefined => undefined;
 

@@ -12,7 +12,7 @@ import {
 } from './checks.js';
 import type { Check, Report } from './checks.js';
 import type { Flag, FlagType } from './flag.js';
-import { isList, isRecord, isScalar, isText, own } from './json.js';
+import { asText, isList, isRecord, isScalar, isText, own } from './json.js';
 import { isKey } from './key.js';
 import { DEFAULT_DOCUMENT_LIMITS } from './problem.js';
 import type { DocumentLimits, Validation } from './problem.js';
@@ -72,6 +72,7 @@ function variantsCheck(type: unknown, limits: DocumentLimits): Check {
     const keys = Object.keys(variants);
     if (keys.length === 0) refuse(report, pointer, 'empty', 'Expected at least one variant; got none.');
     if (keys.length > limits.variantsPerFlag) tooMany(report, pointer, limits.variantsPerFlag, 'variants', keys.length);
+    const expected = type === 'object' ? 'a JSON object or list' : `a ${asText(type)}`;
     const seen = new Set<string>();
     for (const key of keys) {
       const at = below(pointer, key);
@@ -81,7 +82,6 @@ function variantsCheck(type: unknown, limits: DocumentLimits): Check {
       seen.add(key.toLowerCase());
       const value = variants[key];
       const fits = value !== null && typeof value === type;
-      const expected = type === 'object' ? 'a JSON object or list' : `a ${String(type)}`;
       if (isFlagType(type) && !fits) unexpected(report, at, 'wrong_type', `${expected}, the type of the flag`, value);
       checkSize(value, at, report, limits.bytesPerValue);
     }

@@ -135,6 +135,15 @@ describe('validation never throws', () => {
     );
   });
 
+  it('for objects that cannot become text', () => {
+    const untold = { toString: '' };
+    const flag = { ...flagOf({ key: 'f0' }), type: untold };
+    expect(validateFlag(flag, snapshotOf([])).problems).toContainEqual(expect.objectContaining({ pointer: '/type' }));
+    const condition = { attribute: 'country', operator: untold, values: [untold] };
+    const asks = { ...flagOf({ key: 'f0' }), rules: [{ id: 'r', conditions: [condition], serve: { variant: 'b' } }] };
+    expectAnswer({ flags: { f0: asks }, cohorts: {} }, { country: untold }, 'f0');
+  });
+
   it('for legal snapshots of which one part is any JSON; what passes evaluates without error', () => {
     fc.assert(
       fc.property(
