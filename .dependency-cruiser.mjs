@@ -40,6 +40,13 @@ export default {
       from: { path: '^libs/evaluation/src' },
       to: { dependencyTypes: ['npm', 'core'] },
     },
+    only('libs/canary/src', ['^libs/evaluation/'], 'Pure: decides from what it is given.'),
+    {
+      name: 'canary-pure',
+      severity: 'error',
+      from: { path: '^libs/canary/src' },
+      to: { dependencyTypes: ['npm', 'core'], pathNot: '^libs/evaluation/' },
+    },
     only('libs/embedded-postgres/src', [], 'Knows only how to run PostgreSQL.'),
     only('libs/store/src', ['^libs/evaluation/'], 'Postgres on one side, documents on the other.'),
     only('migrations', ['^libs/store/'], 'The schema.'),

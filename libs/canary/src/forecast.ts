@@ -1,0 +1,52 @@
+import { milliseconds } from './duration.js';
+import type { Plan } from './plan.js';
+import { plannedShare } from './share.js';
+
+/** What was seen of the audience lately, both arms together, per millisecond. */
+export type Traffic = { readonly requests: number; readonly units: number };
+
+/** What a stage can expect. */
+export type StageForecast = {
+  readonly stage: number;
+  readonly percentage: number;
+  /** The canary's requests and first exposures within minBake. */
+  readonly expected: { readonly requests: number; readonly units: number };
+  /** The canary's requests needed to find 2, 3 and 5 times the failures. */
+  readonly needed: Readonly<Record<'2' | '3' | '5', number>>;
+  /** minSamples will not be met within maxBake. */
+  readonly tooFew: boolean;
+};
+
+/** A guardrail's part of alpha: shared by weight among those that roll back and reckon with chance; for others all of it. */
+export function alphaOf(plan: Plan, index: number): number {
+  const guardrail = plan.guardrails[index];
+  if (guardrail === undefined || !('weight' in guardrail) || guardrail.action !== 'rollback') return plan.alpha;
+  const sum = plan.guardrails.reduce(
+    (total, other) => total + ('weight' in other && other.action === 'rollback' ? other.weight : 0),
+    0,
+  );
+  return (plan.alpha * guardrail.weight) / sum;
+}
+
+/** The canary's requests at which a guardrail of this alpha usually has found `ratio` × the rate: 2 (ln 1/α + ln 14) / (θ (r ln r − r + 1)). */
+export function neededRequests(alpha: number, rate: number, ratio: number): number {
+  return Math.ceil((2 * (Math.log(1 / alpha) + Math.log(14))) / (rate * (ratio * Math.log(ratio) - ratio + 1)));
+}
+
+/** What each stage below 100 can expect with this traffic and this rate of failures, for a start's answer and a dry run. */
+export function forecast(plan: Plan, traffic: Traffic, rate = 0.01): StageForecast[] {
+  const alpha = Math.min(...plan.guardrails.map((_, index) => alphaOf(plan, index)), plan.alpha);
+  const needed = { 2: 0, 3: 0, 5: 0 };
+  for (const ratio of [2, 3, 5] as const) needed[ratio] = neededRequests(alpha, rate, ratio);
+  return plan.stages.flatMap(({ percentage, minBake, maxBake, minSamples }, stage) => {
+    if (percentage === 100) return [];
+    const share = plannedShare(percentage);
+    const within = (bake: string) => ({
+      requests: traffic.requests * share * milliseconds(bake),
+      units: traffic.units * share * milliseconds(bake),
+    });
+    const most = within(maxBake);
+    const tooFew = most.requests < minSamples.requests || most.units < minSamples.units;
+    return [{ stage, percentage, expected: within(minBake), needed, tooFew }];
+  });
+}
