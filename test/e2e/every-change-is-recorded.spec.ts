@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApi, targetingPath, type TestApi } from '../support/api.js';
 import { expectProblem } from '../support/problem.js';
-import { sql } from '../support/sql.js';
+import { everyRow, sql } from '../support/sql.js';
 
 type Change = {
   readonly id: string;
@@ -274,6 +274,35 @@ describe('the log', () => {
     const everything = (await page('?limit=200', '/changes')).items;
     expect(new Set(everything.map(({ project }) => project))).toEqual(new Set(['default', 'quiet', 'mobile', null]));
     expectProblem(await api.admin.get('/projects/nope/changes'), 404, 'not_found');
+  });
+});
+
+describe('the log in the database', () => {
+  it.each(['change', 'change_undo'])('%s: is only ever appended to, whoever asks', async (table) => {
+    const count = async (): Promise<unknown> => sql(api.databaseUrl, `SELECT count(*) FROM ${table}`);
+    const before = await count();
+    const column = table === 'change' ? 'comment' : 'content';
+    for (const statement of [
+      `UPDATE ${table} SET ${column} = NULL`,
+      `DELETE FROM ${table}`,
+      `TRUNCATE ${table}`,
+      `TRUNCATE ${table} CASCADE`,
+      `SET session_replication_role = replica; DELETE FROM ${table}`,
+    ]) {
+      await expect(sql(api.databaseUrl, statement), statement).rejects.toThrow('only ever appended to');
+    }
+    expect(await count()).toEqual(before);
+  });
+
+  it('holds no member of a cohort, so that a unit is erased by deleting its rows', async () => {
+    const unit = 'somebody-to-be-forgotten';
+    await api.admin.post('/projects/default/cohorts', { key: 'erasing', included: [unit] }).expect(201);
+    await api.admin.delete('/projects/default/cohorts/erasing').expect(204);
+    const holding = async (): Promise<string[]> =>
+      (await everyRow(api.databaseUrl)).filter((row) => row.includes(unit)).map((row) => row.split(' ')[0] ?? '');
+    expect(await holding()).toEqual(['cohort_member']);
+    await sql(api.databaseUrl, 'DELETE FROM cohort_member WHERE unit = $1', [unit]);
+    expect(await holding()).toEqual([]);
   });
 });
 

@@ -28,7 +28,12 @@ export const ROUTES: readonly Route[] = [
     body: { key: 'staging', name: 'x', description: 'x', copyFrom: 'production', keepEnabled: true },
   },
   { method: 'get', path: `${P}/environments/production`, role: 'viewer' },
-  { method: 'patch', path: `${P}/environments/production`, role: 'admin', body: { name: 'x', description: 'x' } },
+  {
+    method: 'patch',
+    path: `${P}/environments/production`,
+    role: 'admin',
+    body: { name: 'x', description: 'x', protected: false },
+  },
   { method: 'delete', path: `${P}/environments/production`, role: 'admin' },
   { method: 'get', path: `${P}/flags`, role: 'viewer' },
   {
@@ -206,4 +211,27 @@ export const ROUTES: readonly Route[] = [
   },
   { method: 'get', path: '/tokens/00000000-0000-4000-8000-000000000000', role: 'admin' },
   { method: 'delete', path: '/tokens/00000000-0000-4000-8000-000000000000', role: 'admin' },
+  {
+    method: 'post',
+    path: '/tokens/00000000-0000-4000-8000-000000000000/rotate',
+    role: 'admin',
+    body: { grace: '2h', expiresAt: '2100-01-01T00:00:00Z', comment: 'x' },
+  },
+];
+
+/** The routes that no management token opens: for everybody, for SDK keys, or for whatever key may evaluate. */
+export const OPEN_ROUTES: readonly {
+  readonly method: Route['method'];
+  readonly path: string;
+  readonly for: 'everybody' | 'sdk' | 'evaluation';
+}[] = [
+  { method: 'get', path: '/sdk/v1/snapshot', for: 'sdk' },
+  { method: 'get', path: '/sdk/v1/stream', for: 'sdk' },
+  { method: 'post', path: '/ofrep/v1/evaluate/flags', for: 'evaluation' },
+  { method: 'post', path: '/ofrep/v1/evaluate/flags/checkout', for: 'evaluation' },
+  // Its token is in the query, made of a secret and the key's id: asked for by the route itself.
+  { method: 'get', path: '/ofrep/v1/stream', for: 'everybody' },
+  { method: 'get', path: '/health/live', for: 'everybody' },
+  { method: 'get', path: '/health/ready', for: 'everybody' },
+  { method: 'get', path: '/metrics', for: 'everybody' },
 ];

@@ -5,6 +5,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { SwaggerModule } from '@nestjs/swagger';
 import { LogController, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify';
 import { AppModule } from './app.module.js';
+import { refuseUndeclaredRoutes } from './auth/served-routes.js';
 import { acceptJson, BODY_LIMIT } from './http/body.js';
 import { sendProblem } from './http/problem.filter.js';
 import { NestLogger, type Logger } from './log.js';
@@ -35,6 +36,7 @@ export async function createApp(runtime: Runtime, log: Logger): Promise<NestFast
     abortOnError: false,
   });
   const server = adapter.getInstance();
+  refuseUndeclaredRoutes(server, app);
   acceptJson(server);
   answerPreflights(server, OFREP_PATH);
   server.addHook('onSend', async (request: FastifyRequest, reply: FastifyReply) => {

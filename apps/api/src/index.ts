@@ -1,3 +1,5 @@
+export { accessTable, withAccessTable } from './auth/access-table.js';
+export { DeclaredAccess } from './auth/declared-access.js';
 export { createApp } from './app.js';
 export { ConfigError, readConfig, type Config } from './config.js';
 export { createLogger, type Logger } from './log.js';

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Actor } from './actor.js';
 import type { EnvironmentRow } from './entities/environment.entity.js';
 import type { StoredPatch } from './entities/environment-change.entity.js';
+import { refuseUnexplained } from './protection.js';
 import type { Tx } from './transaction.js';
 
 /** The channel on which replicas hear that an environment has a new version. A hint, never the truth. */
@@ -21,11 +22,15 @@ export type ChangeRecord = {
   readonly environment?: string;
   readonly before: unknown;
   readonly after: unknown;
+  /** The change that this one undoes. */
+  readonly reverts?: string | undefined;
+  /** What undoing this change needs beside `before` and `after`. */
+  readonly undo?: unknown;
 };
 
-/** An environment whose row is locked, and what happens to its snapshot. */
+/** An environment whose row is locked, and what happens to its snapshot. Its version is counted on, for the next change of the same transaction. */
 export type Touched = {
-  readonly environment: Pick<EnvironmentRow, 'id' | 'key' | 'snapshotVersion'>;
+  readonly environment: Pick<EnvironmentRow, 'id' | 'key' | 'snapshotVersion' | 'protected'>;
   readonly patch: StoredPatch;
 };
 
@@ -38,6 +43,7 @@ export const newRevision = (version: number): string => `${version}-${suffix()}`
  * Writes the change, raises the version of every environment it touches, and notifies; all in the caller's transaction, which must
  * hold the locks of those environments' rows: the row lock is what makes the log gapless and its order the order of commits.
  * Time never runs backwards within an environment. Answers the change's id.
+ * @throws DomainError `comment_required` when a protected environment is touched without a word why
  */
 export async function appendChange(
   tx: Tx,
@@ -45,10 +51,14 @@ export async function appendChange(
   record: ChangeRecord,
   touched: readonly Touched[] = [],
 ): Promise<string> {
+  refuseUnexplained(
+    by,
+    touched.map(({ environment }) => environment),
+  );
   const [logged] = await tx.query<{ id: string; at: string }[]>(
     `INSERT INTO change (at, action, project_id, project_key, subject_type, subject_key, environment_key, environments,
-                         actor, request_id, comment, before, after)
-     SELECT greatest(clock_timestamp(), max(changed_at) + interval '1 microsecond'), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
+                         actor, request_id, comment, before, after, reverts)
+     SELECT greatest(clock_timestamp(), max(changed_at) + interval '1 microsecond'), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
      FROM environment WHERE id = ANY ($1::int[])
      RETURNING id, at::text AS at`,
     [
@@ -67,9 +77,12 @@ export async function appendChange(
       by.comment ?? null,
       json(record.before),
       json(record.after),
+      record.reverts ?? null,
     ],
   );
   if (logged === undefined) throw new Error('The change log returned no row.');
+  if (record.undo !== undefined)
+    await tx.query(`INSERT INTO change_undo (change_id, content) VALUES ($1, $2)`, [logged.id, json(record.undo)]);
   if (touched.length > 0) await raiseVersions(tx, logged, touched);
   return logged.id;
 }
@@ -103,6 +116,7 @@ async function raiseVersions(tx: Tx, logged: { id: string; at: string }, touched
     CHANNEL,
     next.map(({ id, version }) => `${id} ${version}`),
   ]);
+  for (const { environment } of touched) environment.snapshotVersion += 1;
 }
 
 const json = (value: unknown): string | null => (value === undefined || value === null ? null : JSON.stringify(value));

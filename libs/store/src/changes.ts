@@ -19,6 +19,8 @@ export type ChangeDocument = {
   readonly actor: { readonly id: string; readonly name: string; readonly kind: string };
   readonly requestId: string | null;
   readonly comment: string | null;
+  /** The id of the change that this one undoes. */
+  readonly reverts: string | null;
   readonly before: JsonValue;
   readonly after: JsonValue;
 };
@@ -52,7 +54,7 @@ export class ChangeStore {
       const owner = project === undefined ? undefined : await findProject(this.dataSource.manager, project);
       const rows = await this.dataSource.query<(ChangeRow & { cursorValue: string })[]>(
         `SELECT id, at, action, project_key AS "projectKey", subject_type AS "subjectType", subject_key AS "subjectKey",
-                environment_key AS "environmentKey", environments, actor, request_id AS "requestId", comment, before, after,
+                environment_key AS "environmentKey", environments, actor, request_id AS "requestId", comment, reverts, before, after,
                 ${part.cursorValue} AS "cursorValue"
          FROM change
          WHERE ($1::int IS NULL OR project_id = $1) AND ($2::text IS NULL OR action = $2) AND ($3::text IS NULL OR subject_type = $3)
@@ -91,6 +93,7 @@ const changeDocument = (row: ChangeRow): ChangeDocument => ({
   actor: row.actor,
   requestId: row.requestId,
   comment: row.comment,
+  reverts: row.reverts,
   before: row.before,
   after: row.after,
 });

@@ -18,6 +18,8 @@ export type ProjectDocument = {
 
 export type EnvironmentDocument = ProjectDocument & {
   readonly project: string;
+  /** Whether every change here needs a comment, and it cannot be deleted. */
+  readonly protected: boolean;
   /** The version of what SDKs see. */
   readonly snapshotVersion: number;
 };
@@ -81,6 +83,7 @@ export const environmentDocument = (row: EnvironmentRow, project: string): Envir
   project,
   name: row.name,
   description: row.description,
+  protected: row.protected,
   version: row.version,
   snapshotVersion: row.snapshotVersion,
   createdAt: iso(row.createdAt),

@@ -12,6 +12,7 @@ import { keyTaken } from './errors.js';
 import { DEFAULT_LIMITS, refuseBeyond, type Limits } from './limits.js';
 import { findEnvironment, findProject, refuseStale, type Expected } from './locate.js';
 import { containing, slice, toPage, type Page, type PageQuery } from './page.js';
+import { refuseProtected, refuseUnexplained } from './protection.js';
 import { cohortsPatch, reachedCohorts } from './reach.js';
 import { derivedOf } from './surroundings.js';
 import { initialTargeting } from './targeting-defaults.js';
@@ -21,6 +22,7 @@ export type NewEnvironment = {
   readonly key: string;
   readonly name?: string | null | undefined;
   readonly description?: string | null | undefined;
+  readonly protected?: boolean | undefined;
   /** The environment whose targeting the new one begins with. */
   readonly copyFrom?: string | undefined;
   /** Whether flags that are enabled there are enabled here; default false. */
@@ -30,6 +32,7 @@ export type NewEnvironment = {
 export type EnvironmentEdit = {
   readonly name?: string | null | undefined;
   readonly description?: string | null | undefined;
+  readonly protected?: boolean | null | undefined;
 };
 
 const SORTS = {
@@ -53,7 +56,7 @@ export class EnvironmentStore {
     return read(async () => {
       const owner = await findProject(this.dataSource.manager, project);
       const rows = await this.dataSource.query<(EnvironmentRow & { cursorValue: string })[]>(
-        `SELECT id, key, name, description, version, snapshot_version AS "snapshotVersion",
+        `SELECT id, key, name, description, protected, version, snapshot_version AS "snapshotVersion",
                 created_at AS "createdAt", updated_at AS "updatedAt", ${part.cursorValue} AS "cursorValue"
          FROM environment
          WHERE project_id = $1 AND ($2::text IS NULL OR key ILIKE $2 OR name ILIKE $2) AND ${part.where}
@@ -95,15 +98,23 @@ export class EnvironmentStore {
       const owner = await findProject(tx, project);
       const row = await findEnvironment(tx, owner, key, true);
       refuseStale(row.version, expected);
+      const guarded = { ...row };
       const before = environmentDocument(row, owner.key);
       Object.assign(row, {
         name: edit.name === undefined ? row.name : (edit.name ?? row.key),
         description: edit.description === undefined ? row.description : (edit.description ?? ''),
+        protected: edit.protected === undefined ? row.protected : (edit.protected ?? false),
       });
       if (isDeepStrictEqual(environmentDocument(row, owner.key), before)) return before;
       Object.assign(row, { version: row.version + 1, updatedAt: new Date() });
+      refuseUnexplained(by, [guarded]);
       const { name, description, version, updatedAt } = row;
-      await updateRow(tx, EnvironmentRow, { id: row.id }, { name, description, version, updatedAt });
+      await updateRow(
+        tx,
+        EnvironmentRow,
+        { id: row.id },
+        { name, description, protected: row.protected, version, updatedAt },
+      );
       const after = environmentDocument(row, owner.key);
       await appendChange(tx, by, {
         action: 'environment.updated',
@@ -117,12 +128,13 @@ export class EnvironmentStore {
     });
   }
 
-  /** Deletes an environment with its targeting and its keys; the change log keeps what was. */
+  /** Deletes an environment with its targeting and its keys; the change log keeps what was. @throws DomainError `protected` */
   async delete(by: Actor, project: string, key: string, expected?: Expected): Promise<void> {
     await write(this.dataSource, by, async (tx) => {
       const owner = await findProject(tx, project, true);
       const row = await findEnvironment(tx, owner, key, true);
       refuseStale(row.version, expected);
+      refuseProtected([row]);
       await appendChange(tx, by, {
         action: 'environment.deleted',
         project: owner,
@@ -199,6 +211,7 @@ async function insertEnvironment(tx: Tx, project: ProjectRow, input: NewEnvironm
     key: input.key,
     name: input.name ?? input.key,
     description: input.description ?? '',
+    protected: input.protected ?? false,
     snapshotVersion: 0,
     revision: newRevision(0),
     changedAt: new Date(0),

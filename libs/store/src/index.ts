@@ -25,4 +25,11 @@ export { SecretStore } from './secrets.js';
 export { SnapshotStore, type Missed, type Position } from './snapshots.js';
 export { TargetingStore, type FlagState, type TargetingPreview, type TargetingRef } from './targetings.js';
 export { hashToken, newTokenText } from './token-text.js';
-export { TokenStore, type CreatedToken, type Grant, type NewToken, type TokenDocument } from './tokens.js';
+export {
+  TokenStore,
+  type CreatedToken,
+  type Grant,
+  type NewToken,
+  type Rotation,
+  type TokenDocument,
+} from './tokens.js';

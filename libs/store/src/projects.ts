@@ -7,6 +7,7 @@ import { ProjectRow } from './entities/project.entity.js';
 import { keyTaken } from './errors.js';
 import { findProject, lockEnvironments, refuseStale, type Expected } from './locate.js';
 import { containing, slice, toPage, type Page, type PageQuery } from './page.js';
+import { refuseProtected } from './protection.js';
 import { read, write, type Tx } from './transaction.js';
 import { createEnvironmentRow, forgetEnvironment } from './environments.js';
 
@@ -92,12 +93,13 @@ export class ProjectStore {
     });
   }
 
-  /** Deletes a project with everything in it; the change log keeps what was. */
+  /** Deletes a project with everything in it; the change log keeps what was. @throws DomainError `protected` */
   async delete(by: Actor, key: string, expected?: Expected): Promise<void> {
     await write(this.dataSource, by, async (tx) => {
       const row = await findProject(tx, key, true);
       refuseStale(row.version, expected);
       const environments = await lockEnvironments(tx, row);
+      refuseProtected(environments);
       await appendChange(tx, by, {
         action: 'project.deleted',
         project: row,

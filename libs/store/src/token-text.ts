@@ -20,6 +20,10 @@ export const hashToken = (text: string): Buffer => createHash('sha256').update(t
 /** What a person may see of a token. */
 export const hintOf = (text: string): string => `${text.slice(0, text.lastIndexOf('_') + 5)}…`;
 
+/** Whether a text that looks like one of our tokens cannot be one: mistyped, cut off or guessed. Saves asking the database. */
+export const isMalformed = (text: string): boolean =>
+  Object.values(PREFIX).some((prefix) => text.startsWith(prefix)) && checksum(text.slice(0, -6)) !== text.slice(-6);
+
 const checksum = (body: string): string => base62(BigInt(crc32(body)), 6);
 
 function base62(value: bigint, length: number): string {

@@ -1,14 +1,14 @@
-import { In, type DataSource } from 'typeorm';
+import { In, IsNull, type DataSource } from 'typeorm';
 import type { Actor } from './actor.js';
 import { appendChange, CHANNEL, TOKENS } from './change-log.js';
 import { iso } from './documents.js';
 import { EnvironmentRow } from './entities/environment.entity.js';
 import { ProjectRow } from './entities/project.entity.js';
 import { TokenRow, type Role, type TokenKind } from './entities/token.entity.js';
-import { notFound, refuseProblems } from './errors.js';
+import { DomainError, notFound, refuseProblems } from './errors.js';
 import { refuseStale, type Expected } from './locate.js';
 import { slice, toPage, type Page, type PageQuery } from './page.js';
-import { hashToken, hintOf, newTokenText } from './token-text.js';
+import { hashToken, hintOf, isMalformed, newTokenText } from './token-text.js';
 import { read, write, type Tx, updateRow } from './transaction.js';
 
 export type NewToken = {
@@ -21,6 +21,13 @@ export type NewToken = {
   readonly expiresAt?: string | undefined;
 };
 
+export type Rotation = {
+  /** How long the old token goes on working, in milliseconds. */
+  readonly graceMs: number;
+  /** When the new one ends; default: as long after now as the old one's end was after its beginning, or never. */
+  readonly expiresAt?: string | undefined;
+};
+
 export type TokenDocument = {
   readonly id: string;
   readonly name: string;
@@ -30,6 +37,8 @@ export type TokenDocument = {
   readonly environments: readonly string[] | null;
   readonly allowedOrigins: readonly string[] | null;
   readonly hint: string;
+  /** The token that this one was made to take over from. */
+  readonly replaces: string | null;
   readonly version: number;
   readonly createdAt: string;
   readonly expiresAt: string | null;
@@ -65,7 +74,8 @@ export class TokenStore {
   constructor(private readonly dataSource: DataSource) {}
 
   /** What the text grants now; undefined when it is unknown, expired or revoked, or what it was made for is gone. */
-  authenticate(text: string): Promise<Grant | undefined> {
+  async authenticate(text: string): Promise<Grant | undefined> {
+    if (isMalformed(text)) return undefined;
     return this.#grant('hash = $1', hashToken(text));
   }
 
@@ -177,6 +187,7 @@ export class TokenStore {
             expiresAt: input.expiresAt === undefined ? null : new Date(input.expiresAt),
             lastUsedAt: null,
             revokedAt: null,
+            replaces: null,
           }),
         );
         const document = tokenDocument(row, project?.key ?? null, environments?.map(({ key }) => key) ?? null);
@@ -199,18 +210,79 @@ export class TokenStore {
 
   /** Ends a token at once and for good; the row stays, so that the change log can be read. */
   async revoke(by: Actor, id: string, expected?: Expected): Promise<void> {
-    await write(this.dataSource, by, async (tx) => {
-      await tx.query('SELECT 1 FROM token WHERE id = $1 FOR NO KEY UPDATE', [id]);
-      const { row, document, project } = await load(tx, id);
-      refuseStale(row.version, expected);
-      if (row.revokedAt !== null) return;
-      const revokedAt = new Date();
-      const version = row.version + 1;
-      await updateRow(tx, TokenRow, { id }, { revokedAt, version });
-      await logToken(tx, by, 'token.revoked', project, document, { ...document, version, revokedAt: iso(revokedAt) });
-      await tx.query(`SELECT pg_notify($1, $2)`, [CHANNEL, TOKENS]);
-    });
+    await write(this.dataSource, by, (tx) => revokeToken(tx, by, id, { expected }));
   }
+
+  /**
+   * Makes a token that may do the same, and ends the old one when the grace is over, so that nobody is locked out meanwhile.
+   * @throws DomainError `token_ended` when there is nothing to take over: it has ended, or another has taken over already
+   */
+  async rotate(by: Actor, id: string, { graceMs, expiresAt }: Rotation, expected?: Expected): Promise<CreatedToken> {
+    return write(
+      this.dataSource,
+      by,
+      async (tx) => {
+        const { row, document, project } = await lockToken(tx, id);
+        refuseStale(row.version, expected);
+        await refuseEnded(tx, row);
+        const now = Date.now();
+        const lasts = row.expiresAt === null ? undefined : row.expiresAt.getTime() - row.createdAt.getTime();
+        const text = newTokenText(row.kind);
+        const { id: _, createdAt: __, version: ___, ...inherited } = row;
+        const next = await tx.save(
+          tx.create(TokenRow, {
+            ...inherited,
+            hash: hashToken(text),
+            hint: hintOf(text),
+            expiresAt:
+              expiresAt === undefined ? (lasts === undefined ? null : new Date(now + lasts)) : new Date(expiresAt),
+            lastUsedAt: null,
+            replaces: id,
+          }),
+        );
+        const ends = new Date(Math.min(now + graceMs, row.expiresAt?.getTime() ?? Infinity));
+        const version = row.version + 1;
+        await updateRow(tx, TokenRow, { id }, { expiresAt: ends, version });
+        const after = { ...document, version, expiresAt: iso(ends), replacedBy: next.id };
+        await logToken(tx, by, 'token.rotated', project, document, after);
+        const made = tokenDocument(next, document.project, document.environments);
+        await logToken(tx, by, 'token.created', project, null, made);
+        await tx.query(`SELECT pg_notify($1, $2)`, [CHANNEL, TOKENS]);
+        return { ...made, token: text };
+      },
+      ({ token: _, ...answer }) => answer,
+    );
+  }
+}
+
+/** Ends a token in the caller's transaction; one that is revoked already stays as it is. Answers whether it was this that ended it. */
+async function revokeToken(
+  tx: Tx,
+  by: Actor,
+  id: string,
+  { expected, reverts }: { readonly expected?: Expected; readonly reverts?: string } = {},
+): Promise<boolean> {
+  const { row, document, project } = await lockToken(tx, id);
+  refuseStale(row.version, expected);
+  if (row.revokedAt !== null) return false;
+  const revokedAt = new Date();
+  const version = row.version + 1;
+  await updateRow(tx, TokenRow, { id }, { revokedAt, version });
+  const after = { ...document, version, revokedAt: iso(revokedAt) };
+  await logToken(tx, by, 'token.revoked', project, document, after, reverts);
+  await tx.query(`SELECT pg_notify($1, $2)`, [CHANNEL, TOKENS]);
+  return true;
+}
+
+async function refuseEnded(tx: Tx, row: TokenRow): Promise<void> {
+  if (row.revokedAt !== null) throw new DomainError('token_ended', 'The token is revoked; make a new one.');
+  if (row.expiresAt !== null && row.expiresAt.getTime() <= Date.now())
+    throw new DomainError('token_ended', 'The token has expired; make a new one.');
+  const heir = await tx.findOne(TokenRow, { where: { replaces: row.id, revokedAt: IsNull() } });
+  if (heir !== null)
+    throw new DomainError('token_ended', `The token ${heir.id} has taken over from this one; rotate that.`, {
+      replacedBy: heir.id,
+    });
 }
 
 type GrantRow = Omit<Grant, 'project' | 'environments'> & {
@@ -226,6 +298,7 @@ type ListedToken = {
   kind: TokenKind;
   role: Role | null;
   hint: string;
+  replaces: string | null;
   version: number;
   projectKey: string | null;
   environment_ids: number[] | null;
@@ -247,6 +320,7 @@ const listedDocument = (row: ListedToken): TokenDocument => ({
   environments: row.environment_ids === null ? null : (row.environmentKeys ?? []),
   allowedOrigins: row.allowed_origins,
   hint: row.hint,
+  replaces: row.replaces,
   version: row.version,
   createdAt: iso(row.created_at),
   expiresAt: isoOrNull(row.expires_at),
@@ -267,12 +341,18 @@ const tokenDocument = (
   environments,
   allowedOrigins: row.allowedOrigins,
   hint: row.hint,
+  replaces: row.replaces,
   version: row.version,
   createdAt: iso(row.createdAt),
   expiresAt: isoOrNull(row.expiresAt),
   lastUsedAt: isoOrNull(row.lastUsedAt),
   revokedAt: isoOrNull(row.revokedAt),
 });
+
+async function lockToken(tx: Tx, id: string): ReturnType<typeof load> {
+  await tx.query('SELECT 1 FROM token WHERE id = $1 FOR NO KEY UPDATE', [id]);
+  return load(tx, id);
+}
 
 async function load(
   tx: Tx,
@@ -299,6 +379,7 @@ async function logToken(
   project: ProjectRow | undefined,
   before: TokenDocument | null,
   after: TokenDocument,
+  reverts?: string,
 ): Promise<void> {
   await appendChange(tx, by, {
     action,
@@ -306,6 +387,7 @@ async function logToken(
     subject: { type: 'token', key: after.id },
     before,
     after,
+    reverts,
   });
 }
 

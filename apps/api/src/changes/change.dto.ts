@@ -70,6 +70,9 @@ export class ChangeDto {
   @ApiProperty({ type: String, nullable: true, example: 'first wave' })
   comment!: string | null;
 
+  @ApiProperty({ type: String, nullable: true, example: null, description: 'The change that this one undoes.' })
+  reverts!: string | null;
+
   @ApiProperty({
     type: 'object',
     additionalProperties: true,

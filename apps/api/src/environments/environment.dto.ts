@@ -13,11 +13,22 @@ export class EnvironmentDto extends ProjectDto {
   @ApiProperty({ example: 'default' })
   project!: string;
 
+  @ApiProperty({ example: false, description: 'Whether every change here needs a comment, and it cannot be deleted.' })
+  protected!: boolean;
+
   @ApiProperty({ example: 17, description: 'The version of what SDKs see.' })
   snapshotVersion!: number;
 }
 
-export class UpdateEnvironmentDto extends UpdateProjectDto {}
+export class UpdateEnvironmentDto extends UpdateProjectDto {
+  @ApiPropertyOptional({
+    example: true,
+    description: 'Whether every change here needs a comment, and it cannot be deleted.',
+  })
+  @MayBeAbsent()
+  @IsBoolean({ message: 'Expected true or false' })
+  protected?: boolean;
+}
 
 export class CreateEnvironmentDto extends UpdateEnvironmentDto {
   @ApiProperty({ example: 'staging', description: 'Unique in the project regardless of case; never changes.' })

@@ -66,8 +66,14 @@ export class EnvironmentsController {
   @ForRole('admin')
   @IdempotencyHeader()
   @IfMatchApi()
-  @ApiOperation({ summary: 'Rename or describe an environment' })
-  @BodyExamples(UpdateEnvironmentDto, { 'A description': { description: 'What customers see.' } })
+  @ApiOperation({
+    summary: 'Rename, describe or protect an environment',
+    description: 'In a protected environment every change needs a comment, lifting the protection too.',
+  })
+  @BodyExamples(UpdateEnvironmentDto, {
+    'A description': { description: 'What customers see.' },
+    'Ask why from now on': { protected: true, comment: 'goes live today' },
+  })
   @ApiOkResponse({ type: EnvironmentDto })
   @WriteProblems(412)
   update(
@@ -88,7 +94,8 @@ export class EnvironmentsController {
   @IfMatchApi()
   @ApiOperation({
     summary: 'Delete an environment with its targeting',
-    description: 'Needs ?confirm=<key>. Its SDK keys stop working; its change log stays.',
+    description:
+      'Needs ?confirm=<key>. Its SDK keys stop working; its change log stays. Refused while it is protected.',
   })
   @ApiNoContentResponse({ description: 'It is gone.' })
   @WriteProblems(412)

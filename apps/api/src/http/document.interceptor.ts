@@ -12,7 +12,7 @@ export class DocumentInterceptor implements NestInterceptor {
       map((document: unknown) => {
         if (reply.sent || typeof document !== 'object' || document === null) return document;
         const { version, key, id } = document as { version?: unknown; key?: unknown; id?: unknown };
-        if (reply.statusCode === 201)
+        if (reply.statusCode === 201 && !reply.hasHeader('location'))
           reply.header('location', `${pathOf(request)}/${encodeURIComponent(String(key ?? id))}`);
         // An answer to a question names a version too, but is no document that could be replaced.
         if (typeof version !== 'number' || (key === undefined && id === undefined)) return document;

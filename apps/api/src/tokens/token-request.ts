@@ -1,7 +1,7 @@
 import type { Problem } from '@fledge/evaluation';
-import type { Grant, NewToken } from '@fledge/store';
+import type { Grant, NewToken, Rotation } from '@fledge/store';
 import { RequestError } from '../http/problem.js';
-import type { CreateTokenDto } from './token.dto.js';
+import type { CreateTokenDto, RotateTokenDto } from './token.dto.js';
 
 /**
  * What the fields of a request for a token mean together, and that nobody hands out more than they have.
@@ -12,11 +12,7 @@ export function toNewToken(body: CreateTokenDto, grant: Grant, now: number): New
     ...(body.kind === 'management' ? managementProblems(body) : environmentKeyProblems(body)),
     ...originProblems(body),
   ];
-  if (body.expiresAt !== undefined && !(Date.parse(body.expiresAt) > now)) {
-    errors.push({ pointer: '/expiresAt', code: 'in_the_past', message: 'Expected an instant in the future.' });
-  }
-  if (errors.length > 0)
-    throw new RequestError(422, 'invalid', `${errors[0]?.pointer}: ${errors[0]?.message}`, { errors });
+  refuseAny([...errors, ...expiryProblems(body, now)]);
   if (grant.project !== null && body.project !== grant.project.key) {
     throw new RequestError(
       403,
@@ -27,6 +23,37 @@ export function toNewToken(body: CreateTokenDto, grant: Grant, now: number): New
   const { name, kind, role, project, allowedOrigins, expiresAt } = body;
   const environments = body.environment === undefined ? body.environments : [body.environment];
   return { name, kind, role, project, environments, allowedOrigins, expiresAt };
+}
+
+const UNIT_MS = new Map([
+  ['s', 1_000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+  ['d', 86_400_000],
+]);
+const LONGEST_GRACE_MS = 90 * 86_400_000;
+
+/** @throws RequestError 422 with every problem */
+export function toRotation({ grace = '24h', expiresAt }: RotateTokenDto, now: number): Rotation {
+  const [, count = '', unit = ''] = /^(\d+)([smhd])$/.exec(grace) ?? [];
+  const graceMs = Number(count) * (UNIT_MS.get(unit) ?? Number.NaN);
+  refuseAny([
+    ...(graceMs <= LONGEST_GRACE_MS
+      ? []
+      : [{ pointer: '/grace', code: 'too_large', message: `Expected at most 90d, got ${JSON.stringify(grace)}.` }]),
+    ...expiryProblems({ expiresAt }, now),
+  ]);
+  return { graceMs, expiresAt };
+}
+
+const expiryProblems = ({ expiresAt }: { expiresAt?: string | undefined }, now: number): Problem[] =>
+  expiresAt === undefined || Date.parse(expiresAt) > now
+    ? []
+    : [{ pointer: '/expiresAt', code: 'in_the_past', message: 'Expected an instant in the future.' }];
+
+function refuseAny(errors: readonly Problem[]): void {
+  if (errors.length > 0)
+    throw new RequestError(422, 'invalid', `${errors[0]?.pointer}: ${errors[0]?.message}`, { errors });
 }
 
 function environmentKeyProblems({ kind, project, environment, environments, role }: CreateTokenDto): Problem[] {

@@ -1,11 +1,12 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { Role, TokenKind } from '@fledge/store';
-import { IsIn, IsOptional } from 'class-validator';
+import { IsIn, IsOptional, Matches } from 'class-validator';
 import { CommentDto } from '../http/comment.dto.js';
 import { DocumentProblemDto } from '../http/openapi.js';
 import { PageQueryDto } from '../http/page.query.js';
 import { IsInstant, IsKey, IsText, IsTexts, MayBeAbsent } from '../http/strings.js';
 
+const DURATION = /^\d{1,9}[smhd]$/;
 const KINDS: readonly TokenKind[] = ['management', 'sdk', 'client'];
 const ROLES: readonly Role[] = ['admin', 'editor', 'operator', 'viewer'];
 
@@ -38,6 +39,14 @@ export class TokenDto {
 
   @ApiProperty({ example: 'fledge_sdk_4kZp…', description: 'The first characters, to tell tokens apart.' })
   hint!: string;
+
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: null,
+    description: 'The token that this one was made to take over from.',
+  })
+  replaces!: string | null;
 
   @ApiProperty({ example: 1, description: 'Also the ETag. The last use does not raise it.' })
   version!: number;
@@ -113,6 +122,25 @@ export class CreateTokenDto extends CommentDto {
   allowedOrigins?: string[];
 
   @ApiPropertyOptional({ example: '2027-01-01T00:00:00Z' })
+  @MayBeAbsent()
+  @IsInstant()
+  expiresAt?: string;
+}
+
+export class RotateTokenDto extends CommentDto {
+  @ApiPropertyOptional({
+    example: '24h',
+    default: '24h',
+    description: 'How long the old token goes on working, at most 90 days: a number with s, m, h or d.',
+  })
+  @MayBeAbsent()
+  @Matches(DURATION, { message: 'Expected a duration such as 90s, 30m, 4h or 2d' })
+  grace?: string;
+
+  @ApiPropertyOptional({
+    example: '2100-01-01T00:00:00Z',
+    description: 'When the new token ends. Default: after as long a life as the old one had, or never.',
+  })
   @MayBeAbsent()
   @IsInstant()
   expiresAt?: string;

@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, ParseUUIDPipe, Post, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, ParseUUIDPipe, Post, Query, Res } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import {
   DomainError,
@@ -9,13 +9,14 @@ import {
   type Page,
   type TokenDocument,
 } from '@fledge/store';
+import type { FastifyReply } from 'fastify';
 import { CurrentGrant, ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
 import { BodyExamples, IdempotencyHeader, IfMatchApi, pageOf, Problems, WriteProblems } from '../http/openapi.js';
 import { CommentQueryDto } from '../http/page.query.js';
 import { IfMatchHeader, optional, type IfMatch } from '../http/preconditions.js';
-import { toNewToken } from './token-request.js';
-import { CreatedTokenDto, CreateTokenDto, TokenDto, TokenQueryDto } from './token.dto.js';
+import { toNewToken, toRotation } from './token-request.js';
+import { CreatedTokenDto, CreateTokenDto, RotateTokenDto, TokenDto, TokenQueryDto } from './token.dto.js';
 
 /** An id that is no UUID is the id of nothing. */
 const ID = new ParseUUIDPipe({ exceptionFactory: () => new DomainError('not_found', 'There is no such token.') });
@@ -73,6 +74,33 @@ export class TokensController {
   @Problems(400, 401, 403, 404, 503)
   async get(@Param('id', ID) id: string, @CurrentGrant() grant: Grant): Promise<TokenDocument> {
     return withinScope(await this.tokens.get(id), grant);
+  }
+
+  @Post(':id/rotate')
+  @ForRole('admin')
+  @IdempotencyHeader()
+  @IfMatchApi()
+  @ApiOperation({
+    summary: 'Replace a token without downtime',
+    description:
+      'Makes a token that may do the same, and ends the old one when the grace is over; until then both are valid. ' +
+      'lastUsedAt of the old one tells whether somebody still uses it. The new token is in this answer and nowhere else.',
+  })
+  @BodyExamples(RotateTokenDto, { 'A day to change it everywhere': { grace: '24h', comment: 'yearly rotation' } })
+  @ApiCreatedResponse({ type: CreatedTokenDto })
+  @WriteProblems(412)
+  async rotate(
+    @By() by: Actor,
+    @Param('id', ID) id: string,
+    @CurrentGrant() grant: Grant,
+    @Body() body: RotateTokenDto,
+    @IfMatchHeader() ifMatch: IfMatch,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CreatedToken> {
+    withinScope(await this.tokens.get(id), grant);
+    const made = await this.tokens.rotate(by, id, toRotation(body, Date.now()), optional(ifMatch));
+    void reply.header('location', `/api/v1/tokens/${made.id}`);
+    return made;
   }
 
   @Delete(':id')

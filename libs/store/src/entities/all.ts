@@ -1,3 +1,4 @@
+import { ChangeUndoRow } from './change-undo.entity.js';
 import { ChangeRow } from './change.entity.js';
 import { CohortMemberRow } from './cohort-member.entity.js';
 import { CohortRow } from './cohort.entity.js';
@@ -13,6 +14,7 @@ import { TokenRow } from './token.entity.js';
 /** Every table as TypeORM knows it; the migrations make them, the drift check compares. */
 export const entities = [
   ChangeRow,
+  ChangeUndoRow,
   CohortMemberRow,
   CohortRow,
   EnvironmentChangeRow,

@@ -44,6 +44,10 @@ export class ChangeRow {
   @Column('text', { nullable: true })
   comment!: string | null;
 
+  /** The change that this one undoes. */
+  @Column('bigint', { nullable: true })
+  reverts!: string | null;
+
   @Column('jsonb', { nullable: true })
   before!: JsonValue;
 

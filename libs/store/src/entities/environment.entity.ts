@@ -23,7 +23,11 @@ export class EnvironmentRow {
   @Column('text', { default: '' })
   description!: string;
 
-  /** Counts the changes of this row's own document: name and description. */
+  /** Every change here needs a comment, and it cannot be deleted. */
+  @Column('boolean', { default: false })
+  protected!: boolean;
+
+  /** Counts the changes of this row's own document: name, description and protection. */
   @Column('integer', { default: 1 })
   version!: number;
 

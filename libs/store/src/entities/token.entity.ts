@@ -7,6 +7,7 @@ export type Role = 'admin' | 'editor' | 'operator' | 'viewer';
 /** A token is known by its SHA-256 alone; the text is shown once, when it is made. */
 @Entity('token')
 @Index('token_hash', ['hash'], { unique: true })
+@Index('token_replaces', { synchronize: false })
 export class TokenRow {
   @PrimaryGeneratedColumn('uuid')
   id!: string;
@@ -46,6 +47,10 @@ export class TokenRow {
   /** null: any origin. */
   @Column('text', { name: 'allowed_origins', array: true, nullable: true })
   allowedOrigins!: string[] | null;
+
+  /** The token that this one was made to take over from. */
+  @Column('uuid', { nullable: true })
+  replaces!: string | null;
 
   @Column('timestamptz', { name: 'expires_at', nullable: true })
   expiresAt!: Date | null;
