@@ -1,14 +1,14 @@
 import type { Evidence } from './evidence.js';
+import type { Action } from './plan.js';
+import type { Tally } from './sums.js';
 
 /** Where a rollout stands. */
 export type Progress = {
   /** `completed`: within its watch. */
   readonly state: 'running' | 'paused' | 'completed';
-  readonly phase: 'warmup' | 'baking' | 'awaiting_gate';
-  /** Counts from 0. */
-  readonly stage: number;
-  /** The bake (in the warm-up: the warm-up) so far, in ms, `bakeStep` of this tick not included; for `completed`: the watch so far. */
+  /** The bake of this stage so far in ms (the warm-up's, the watch's): the sum of `bakeStep` over the ticks that `bakes`. */
   readonly bakedMs: number;
+  /** Says the phase and the stage, too. */
   readonly evidence: Evidence;
   /** Indices of guardrails that an operator promoted over: they only warn from then on. */
   readonly overridden: readonly number[];
@@ -16,14 +16,15 @@ export type Progress = {
 
 /** What is known in this tick besides the evidence. */
 export type Observation = {
-  /** A window of the current epoch with both arms was read in this tick (in the watch: with the canary's). */
+  /** A window of the current epoch with both arms (in the watch: the canary) was read in this tick. */
   readonly fresh: boolean;
+  /** The flag is disabled. */
   readonly killed: boolean;
-  /** The comment of an operator who asked for a rollback; null: nobody did. */
-  readonly rollback: { readonly comment: string } | null;
+  /** An operator asks for a rollback. */
+  readonly rollback: { readonly by: string; readonly comment: string } | null;
   /** Words of outside judges that are still valid. */
   readonly verdicts: readonly OutsideVerdict[];
-  /** Whether each of `gatesAhead` is open, in its order; of calendar windows nothing is asked. */
+  /** Whether each of `gatesAhead` is open, in its order; what is said of calendar windows is not read. */
   readonly gates: readonly boolean[];
 };
 
@@ -34,10 +35,9 @@ export type OutsideVerdict = {
   readonly reason: string;
 };
 
-/** Why a decision was taken; machines read the code, people the sentence. */
+/** Why a decision was taken: the code for machines, one sentence with figures for people. */
 export type Reason = {
   readonly code: ReasonCode;
-  /** One sentence with figures. */
   readonly message: string;
   /** The guardrail's index in the plan, where one is meant. */
   readonly guardrail?: number;
@@ -49,16 +49,17 @@ export type ReasonCode =
   | 'external_verdict'
   | 'guardrail'
   | 'point_limit'
+  | 'paused'
   | 'guardrail_hold'
   | 'arms_differ'
   | 'sample_ratio'
-  | 'no_data'
-  | 'reports_missing'
   | 'not_instrumented'
+  | 'reports_missing'
+  | 'no_data'
   | 'learning'
-  | 'paused'
   | 'warming_up'
   | 'baking'
+  | 'watching'
   | 'min_samples'
   | 'not_powered'
   | 'not_proven'
@@ -66,48 +67,50 @@ export type ReasonCode =
   | 'gate_window'
   | 'gate_webhook'
   | 'awaiting_approval'
-  | 'watching'
-  | 'watch_over'
   | 'warmed_up'
-  | 'stage_passed';
+  | 'stage_passed'
+  | 'watch_over';
 
-/** A guardrail's standing: ln E now and at its highest against ln of its limit; null where chance is not reckoned. */
+/** How a guardrail stands. */
 export type GuardrailCheck = {
+  /** Its index in the plan. */
   readonly guardrail: number;
-  /** "errors", "latency p95", "latency mean", "errors limit 5 %". */
+  /** "errors", "latency p95", "latency mean", "errors limit". */
   readonly name: string;
   readonly metric: string;
-  readonly action: 'rollback' | 'hold' | 'warn';
+  readonly action: Action;
+  /** ln E now and at its highest, and the limit for it (at its highest where it rolls back); null before the first block and for point limits. */
   readonly lnE: number | null;
   readonly maxLnE: number | null;
   readonly limit: number | null;
   /** Observations and failures so far, in the counting mode. */
-  readonly canary: { readonly n: number; readonly k: number };
-  readonly baseline: { readonly n: number; readonly k: number };
-  /** T in ms, where there is one. */
+  readonly canary: Tally;
+  readonly baseline: Tally;
+  /** T in ms, the dispersion φ, and a point limit's newest figure, where there is one. */
   readonly over: number | null;
   readonly dispersion: number | null;
-  /** `fail`: at its limit, floors met; `inconclusive`: learning or without a block. */
+  readonly newest: number | null;
+  /** `fail`: at its limit with its floors met; `inconclusive`: learning, or without a block. */
   readonly verdict: 'pass' | 'fail' | 'inconclusive';
 };
 
 /** What is to be done, and why. */
 export type Decision = {
-  /** `advance` goes to stage `to`; `complete` goes to `to` if that is a stage of 100, or ends the watch. */
+  /** `advance` enters a stage below 100; `complete` enters a stage of 100, ends the plan, or ends the watch. */
   readonly action: 'advance' | 'hold' | 'rollback' | 'complete';
-  /** The step of the order at which it stood, 1 to 9. */
+  /** The step of the order (1 to 9) that decided. */
   readonly step: number;
-  /** The phase the rollout is in after a hold. */
-  readonly phase: Progress['phase'];
-  /** The stage that an advance or a completion enters. */
+  /** The stage that is entered; null when none is. */
   readonly to: number | null;
-  /** Whether `bakeStep` of this tick counts. */
+  /** Whether this tick's `bakeStep` counts. */
   readonly bakes: boolean;
+  /** Everything else is open and only gates are closed: the rollout is `awaiting_gate`. */
+  readonly awaitsGate: boolean;
+  /** maxBake is over while samples or evidence are lacking. */
+  readonly inconclusive: boolean;
   /** The most important first; never empty. */
   readonly reasons: readonly Reason[];
   /** The first reason's sentence. */
   readonly why: string;
-  /** maxBake is over while samples or evidence are lacking. */
-  readonly inconclusive: boolean;
   readonly checks: readonly GuardrailCheck[];
 };

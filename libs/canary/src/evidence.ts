@@ -1,92 +1,20 @@
-import type { Moments, Window } from './sums.js';
-import type { Arm } from './sums.js';
-import type { Sketch } from './sketch.js';
-import type { Count, Plan } from './plan.js';
-
-/** An e-process as it is kept: ln of the mixture's parts, and ln E now and at its highest; null before the first block. */
-export type Process = {
-  readonly blocks: number;
-  readonly lnR: readonly number[];
-  readonly lnE: number | null;
-  readonly maxLnE: number | null;
-};
-
-/** Observations and failures in a guardrail's counting mode. */
-export type Tally = { readonly n: number; readonly k: number };
-
-/** Evidence of a guardrail that tests a share: rate, quantile, or a limit's rate. */
-export type TestedEvidence = {
-  readonly kind: 'tested';
-  /** T in ms; null for rates, and while a quantile is learning. */
-  readonly over: number | null;
-  /** The first epoch whose sums this guardrail can read; null while a quantile is learning. */
-  readonly since: number | null;
-  /** Control's latencies while T is learned. */
-  readonly learning: Sketch | null;
-  /** The baseline's rate from the past, k of n with forgetting. */
-  readonly past: { readonly k: number; readonly n: number };
-  /** Control in the warm-up. */
-  readonly warmup: Tally;
-  /** The absolute margin in force. */
-  readonly absolute: number;
-  readonly process: Process;
-  /** Whether the canary is proven safe in this stage. */
-  readonly proven: { readonly lnS: readonly number[]; readonly maxLnE: number | null };
-  /** Observations and failures by unit group, both arms, all windows so far. */
-  readonly groups: { readonly N: readonly number[]; readonly K: readonly number[] };
-  readonly totals: Readonly<Record<Arm, Tally>>;
-  /** What the floors ask for, of the canary: failures, requests, units that failed, and windows read. */
-  readonly seen: {
-    readonly failures: number;
-    readonly requests: number;
-    readonly units: number;
-    readonly windows: number;
-  };
-  /** The canary's observations in this stage, in the counting mode. */
-  readonly stage: number;
-};
-
-/** Evidence of a guardrail on the mean of ln(ms). */
-export type MeanEvidence = {
-  readonly kind: 'mean';
-  readonly blocks: number;
-  /** Σ w (ȳ_c − ȳ_b − ln(1 + margin)), and Σ w² / n of each arm. */
-  readonly sum: number;
-  readonly weights: Readonly<Record<Arm, number>>;
-  /** Within-block squares and their degrees of freedom. */
-  readonly squares: Readonly<Record<Arm, { readonly m2: number; readonly df: number }>>;
-  readonly moments: Readonly<Record<Arm, Moments>>;
-  /** Frozen at activation; null before. */
-  readonly rho: number | null;
-  readonly lnE: number | null;
-  readonly maxLnE: number | null;
-};
-
-/** Evidence of a point limit: the last n windows with enough requests, oldest first. */
-export type PointEvidence = {
-  readonly kind: 'point';
-  readonly beyond: readonly boolean[];
-  /** The canary's newest figure: a rate or milliseconds. */
-  readonly newest: number | null;
-};
+import { milliseconds } from './duration.js';
+import type { MeanEvidence } from './mean.js';
+import { NO_MEAN, addMean } from './mean.js';
+import type { Count, Guardrail, Plan } from './plan.js';
+import type { PointEvidence } from './point.js';
+import { NO_POINT, addPoint } from './point.js';
+import type { RatioEvidence } from './sample-ratio.js';
+import { NO_RATIO, addRatio } from './sample-ratio.js';
+import { plannedShare } from './share.js';
+import { EMPTY_SUMS } from './sums.js';
+import type { Window } from './sums.js';
+import { addTested, beginStage, endWarmup, freezeThreshold, learn, learnedThreshold, startTested } from './tested.js';
+import type { TestedEvidence } from './tested.js';
+import { NO_TRAFFIC, addTraffic } from './traffic.js';
+import type { TrafficEvidence } from './traffic.js';
 
 export type GuardrailEvidence = TestedEvidence | MeanEvidence | PointEvidence;
-
-/** Whether the arms get their planned shares of the units. */
-export type RatioEvidence = {
-  readonly canary: number;
-  readonly baseline: number;
-  readonly groups: { readonly N: readonly number[]; readonly K: readonly number[] };
-  readonly lnE: number;
-  readonly alert: boolean;
-  /** After an alert: when the fresh process began (ms), what it counted, and how many in a row stayed below 1. */
-  readonly fresh: {
-    readonly since: number;
-    readonly canary: number;
-    readonly baseline: number;
-    readonly calm: number;
-  } | null;
-};
 
 /**
  * All that a rollout has learned so far, as JSON: kept with the rollout, so that a restart changes nothing. To others than
@@ -94,77 +22,212 @@ export type RatioEvidence = {
  */
 export type Evidence = {
   readonly format: 1;
-  /** H: over so many blocks half of the start weight is spread. */
+  /** Over so many blocks half of the start weight is spread. */
   readonly horizon: number;
   readonly phase: 'warmup' | 'baking' | 'watch';
-  readonly percentage: number;
-  /** The epoch that counts now, since when (ms), the first one of this stage, and the first one that baked. */
+  /** Counts from 0; 0 in the warm-up. */
+  readonly stage: number;
+  /** The epoch that counts now and since when (ms), the first one of this stage, and the first one that is no warm-up. */
   readonly epoch: number;
   readonly epochSince: number;
-  readonly stageSince: number;
-  readonly bakingSince: number | null;
+  readonly stageFrom: number;
+  readonly bakingFrom: number | null;
+  /** One for each guardrail of the plan, in its order. */
   readonly guardrails: readonly GuardrailEvidence[];
   readonly ratio: RatioEvidence;
-  /** Of this stage: the canary's requests, and (of this epoch) first exposures. */
-  readonly stage: { readonly requests: number; readonly units: number };
-  /** The end (ms) of the newest read window of this epoch with both arms; null: none yet. */
-  readonly lastBlock: number | null;
-  /** Both arms' requests per ms, lately, and the start of the newest window read. */
-  readonly traffic: { readonly rate: number; readonly at: number | null };
-  /** Active units of the last joined windows of this epoch with enough expected, oldest first. */
-  readonly joined: readonly { readonly active: number; readonly expected: number }[];
-  /** Per metric of the plan: requests of both arms in this epoch; and first exposures of both arms. */
-  readonly instrumented: Readonly<Record<string, number>>;
-  readonly exposed: number;
-  /** Acknowledged by an operator: until the next stage nothing holds for it. */
+  readonly traffic: TrafficEvidence;
+  /** What an operator took note of; holds for this epoch. */
   readonly acknowledged: readonly Alarm[];
 };
 
-/** What an operator may acknowledge: the arms differ before anything is served, or do not get their shares. */
+/** What an operator may take note of: the arms differ before anything is served, or do not get their shares. */
 export type Alarm = 'arms_differ' | 'sample_ratio';
 
 /** What a rollout's mark says of its metrics: how observations are counted, and T in ms where there is one. */
 export type MarkedMetrics = Readonly<Record<string, { readonly count: Count; readonly over?: number }>>;
 
-/** A change of the rule: from now on (ms) reports carry this epoch. The stage counts from 0. */
+/** A change of the rule: from `now` on (ms) reports carry this epoch. Stages count from 0. */
 export type NewEpoch = {
   readonly epoch: number;
   readonly now: number;
   readonly at: 'warmup' | 'watch' | { readonly stage: number };
 };
 
-/** No evidence yet: for a rollout whose rule was just written, in the warm-up or, without one, in stage 0. */
-export function startEvidence(_plan: Plan, _epoch: NewEpoch): Evidence {
-  throw new Error('not written yet');
+const LEAST_HORIZON = 360;
+
+function startGuardrail(guardrail: Guardrail, epoch: number): GuardrailEvidence {
+  if (guardrail.kind === 'mean') return NO_MEAN;
+  if (guardrail.kind === 'limit' && guardrail.test === 'point') return NO_POINT;
+  return startTested(guardrail, epoch);
+}
+
+/** No evidence yet: for a rollout whose rule was just written, or written with a new salt. */
+export function startEvidence(plan: Plan, { epoch, now, at }: NewEpoch): Evidence {
+  const bakes = plan.stages.reduce((sum, { minBake }) => sum + milliseconds(minBake), 0);
+  return {
+    format: 1,
+    horizon: Math.max(LEAST_HORIZON, Math.ceil(bakes / milliseconds(plan.window))),
+    phase: typeof at === 'string' ? at : 'baking',
+    stage: typeof at === 'string' ? 0 : at.stage,
+    epoch,
+    epochSince: now,
+    stageFrom: epoch,
+    bakingFrom: at === 'warmup' ? null : epoch,
+    guardrails: plan.guardrails.map((guardrail) => startGuardrail(guardrail, epoch)),
+    ratio: NO_RATIO,
+    traffic: NO_TRAFFIC,
+    acknowledged: [],
+  };
+}
+
+/** The planned share of the canary now; 1 in the watch. */
+export function shareNow(plan: Plan, { phase, stage }: Evidence): number {
+  return phase === 'watch' ? 1 : plannedShare(plan.stages[stage]?.percentage ?? 100);
+}
+
+function observeGuardrail(
+  plan: Plan,
+  evidence: Evidence,
+  index: number,
+  window: Window,
+): GuardrailEvidence | undefined {
+  const guardrail = plan.guardrails[index];
+  const known = evidence.guardrails[index];
+  if (guardrail === undefined || known === undefined) return known;
+  const { epoch } = window;
+  const canary = window.canary.metrics[guardrail.metric] ?? EMPTY_SUMS;
+  const baseline = window.baseline.metrics[guardrail.metric] ?? EMPTY_SUMS;
+  // Blocks of the warm-up never enter a guardrail's E, however late they come; in the watch only limits go on.
+  if (epoch < (evidence.bakingFrom ?? 0)) return known;
+  if (evidence.phase === 'watch' && guardrail.kind !== 'limit') return known;
+  if (known.kind === 'mean' && guardrail.kind === 'mean')
+    return evidence.phase === 'warmup' ? known : addMean(guardrail, known, canary.lnms, baseline.lnms, plan.alpha);
+  if (known.kind === 'point' && guardrail.kind === 'limit' && guardrail.test === 'point')
+    return evidence.phase === 'warmup' ? known : addPoint(guardrail, known, canary);
+  if (
+    known.kind !== 'tested' ||
+    guardrail.kind === 'mean' ||
+    (guardrail.kind === 'limit' && guardrail.test === 'point')
+  )
+    return known;
+  if (known.since === null) return learn(known, baseline);
+  if (epoch < known.since) return known;
+  const asked = plan.stages[evidence.stage]?.evidence ?? 'none';
+  return addTested(guardrail, known, {
+    canary,
+    baseline,
+    horizon: evidence.horizon,
+    warmup: evidence.phase === 'warmup',
+    ofStage: epoch >= evidence.stageFrom,
+    proof: asked !== 'none' && 'proven' in asked ? asked.proven : null,
+  });
 }
 
 /**
- * The evidence with a window more. Pure and restart-safe; windows are given once each, in the order in which they were read.
- * Windows of earlier epochs count as evidence, never for samples or freshness; blocks of the warm-up never enter a guardrail's E.
+ * The evidence with a window more. Pure and restart-safe: windows are given once each, in the order in which they were
+ * read. Windows of earlier epochs count as evidence, never for samples or freshness.
  */
-export function observe(_plan: Plan, _evidence: Evidence, _window: Window): Evidence {
-  throw new Error('not written yet');
+export function observe(plan: Plan, evidence: Evidence, window: Window): Evidence {
+  const share = shareNow(plan, evidence);
+  const current = window.epoch === evidence.epoch;
+  const { canary, baseline, start } = window;
+  return {
+    ...evidence,
+    guardrails: evidence.guardrails.map((known, index) => observeGuardrail(plan, evidence, index, window) ?? known),
+    ratio: current && share < 1 ? addRatio(evidence.ratio, canary.first, baseline.first, start, share) : evidence.ratio,
+    traffic: addTraffic(evidence.traffic, window, {
+      windowMs: milliseconds(plan.window),
+      share,
+      current,
+      ofStage: window.epoch >= evidence.stageFrom,
+    }),
+  };
 }
 
-/** What the mark must say when the rule is written next: with T for every quantile that has one or has now learned it. */
-export function markedMetrics(_plan: Plan, _evidence?: Evidence): MarkedMetrics {
-  throw new Error('not written yet');
+function learned(plan: Plan, evidence: Evidence | undefined, index: number): number | undefined {
+  const guardrail = plan.guardrails[index];
+  const known = evidence?.guardrails[index];
+  if (guardrail?.kind !== 'quantile' || known?.kind !== 'tested')
+    return guardrail?.kind === 'quantile' ? (guardrail.overMs ?? undefined) : undefined;
+  return known.over ?? learnedThreshold(guardrail, known);
+}
+
+/** What the mark must say when the rule is written next: with T for every quantile that has one or has learned it by now. */
+export function markedMetrics(plan: Plan, evidence?: Evidence): MarkedMetrics {
+  const marked = new Map<string, { count: Count; over?: number }>();
+  for (const [index, guardrail] of plan.guardrails.entries()) {
+    const before = marked.get(guardrail.metric);
+    const count = 'count' in guardrail ? guardrail.count : (before?.count ?? 'unit_window');
+    const over = learned(plan, evidence, index) ?? before?.over;
+    marked.set(guardrail.metric, { count, ...(over !== undefined && { over }) });
+  }
+  return Object.fromEntries(marked);
 }
 
 /** True when a quantile has learned its T: the rule is to be written again with `markedMetrics`, in the same stage. */
-export function hasLearned(_plan: Plan, _evidence: Evidence): boolean {
-  throw new Error('not written yet');
+export function hasLearned(plan: Plan, evidence: Evidence): boolean {
+  return evidence.guardrails.some((known, index) => {
+    const guardrail = plan.guardrails[index];
+    return (
+      known.kind === 'tested' && guardrail?.kind === 'quantile' && learnedThreshold(guardrail, known) !== undefined
+    );
+  });
+}
+
+function enterGuardrail(
+  guardrail: Guardrail,
+  known: GuardrailEvidence,
+  entered: NewEpoch,
+  before: Evidence,
+): GuardrailEvidence {
+  const { at, epoch } = entered;
+  if (at === 'watch') return startGuardrail(guardrail, epoch);
+  if (
+    known.kind !== 'tested' ||
+    guardrail.kind === 'mean' ||
+    (guardrail.kind === 'limit' && guardrail.test === 'point')
+  )
+    return known;
+  if (at === 'warmup') return known;
+  if (before.phase === 'warmup') return endWarmup(guardrail, known, epoch);
+  const frozen = freezeThreshold(guardrail, known, epoch);
+  return at.stage === before.stage ? frozen : beginStage(frozen);
 }
 
 /**
- * The evidence after the rule was written: T is frozen where it was learned, the end of the warm-up fixes the baseline's
- * rate, a new stage starts its samples and its proof anew, sample ratios start anew. E goes on.
+ * The evidence after the rule was written. T is frozen where it was learned; the end of the warm-up fixes the baseline's rate
+ * and begins every E; a new stage begins its samples and proof anew, and sample ratios, while every E goes on; in the watch
+ * the absolute limits begin anew and everything else stops.
  */
-export function enterEpoch(_plan: Plan, _evidence: Evidence, _epoch: NewEpoch): Evidence {
-  throw new Error('not written yet');
+export function enterEpoch(plan: Plan, evidence: Evidence, entered: NewEpoch): Evidence {
+  const { at, epoch, now } = entered;
+  const stage = typeof at === 'string' ? evidence.stage : at.stage;
+  const phase = typeof at === 'string' ? at : 'baking';
+  const sameStage = phase === evidence.phase && stage === evidence.stage;
+  return {
+    ...evidence,
+    phase,
+    stage,
+    epoch,
+    epochSince: now,
+    stageFrom: sameStage ? evidence.stageFrom : epoch,
+    bakingFrom: phase === 'watch' ? epoch : (evidence.bakingFrom ?? (phase === 'baking' ? epoch : null)),
+    guardrails: evidence.guardrails.map((known, index) => {
+      const guardrail = plan.guardrails[index];
+      return guardrail === undefined ? known : enterGuardrail(guardrail, known, entered, evidence);
+    }),
+    ratio: NO_RATIO,
+    traffic: {
+      ...NO_TRAFFIC,
+      rate: evidence.traffic.rate,
+      at: evidence.traffic.at,
+      requests: sameStage ? evidence.traffic.requests : 0,
+    },
+    acknowledged: [],
+  };
 }
 
-/** The evidence after an operator took note of an alarm: nothing holds for it until it rises again in the next epoch. */
-export function acknowledge(_evidence: Evidence, _alarm: Alarm): Evidence {
-  throw new Error('not written yet');
+/** The evidence after an operator took note of an alarm: in this epoch nothing holds for it any more. */
+export function acknowledge(evidence: Evidence, alarm: Alarm): Evidence {
+  return { ...evidence, acknowledged: [...new Set([...evidence.acknowledged, alarm])] };
 }

@@ -1,3 +1,4 @@
+import { alphaOf, neededRequests } from './alpha.js';
 import { milliseconds } from './duration.js';
 import type { Plan } from './plan.js';
 import { plannedShare } from './share.js';
@@ -16,22 +17,6 @@ export type StageForecast = {
   /** minSamples will not be met within maxBake. */
   readonly tooFew: boolean;
 };
-
-/** A guardrail's part of alpha: shared by weight among those that roll back and reckon with chance; for others all of it. */
-export function alphaOf(plan: Plan, index: number): number {
-  const guardrail = plan.guardrails[index];
-  if (guardrail === undefined || !('weight' in guardrail) || guardrail.action !== 'rollback') return plan.alpha;
-  const sum = plan.guardrails.reduce(
-    (total, other) => total + ('weight' in other && other.action === 'rollback' ? other.weight : 0),
-    0,
-  );
-  return (plan.alpha * guardrail.weight) / sum;
-}
-
-/** The canary's requests at which a guardrail of this alpha usually has found `ratio` × the rate: 2 (ln 1/α + ln 14) / (θ (r ln r − r + 1)). */
-export function neededRequests(alpha: number, rate: number, ratio: number): number {
-  return Math.ceil((2 * (Math.log(1 / alpha) + Math.log(14))) / (rate * (ratio * Math.log(ratio) - ratio + 1)));
-}
 
 /** What each stage below 100 can expect with this traffic and this rate of failures, for a start's answer and a dry run. */
 export function forecast(plan: Plan, traffic: Traffic, rate = 0.01): StageForecast[] {

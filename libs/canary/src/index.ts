@@ -7,7 +7,7 @@ export { validatePlan } from './validate-plan.js';
 export { durationText, milliseconds, parseDuration } from './duration.js';
 export type { Duration } from './duration.js';
 
-export type { Arm, ArmSums, First, Moments, Sums, Window } from './sums.js';
+export type { Arm, ArmSums, First, Moments, Sums, Tally, Window } from './sums.js';
 export { EMPTY_ARM, EMPTY_SUMS, GROUPS, addLists, mergeArms, mergeFirst, mergeMoments, mergeSums } from './sums.js';
 export type { Sketch } from './sketch.js';
 export {
@@ -27,10 +27,20 @@ export { METRIC_PATTERN, MOST_METRICS, isReport, validateReport } from './report
 
 export type * from './evidence.js';
 export { acknowledge, enterEpoch, hasLearned, markedMetrics, observe, startEvidence } from './evidence.js';
+export type { TestedEvidence } from './tested.js';
+export type { MeanEvidence } from './mean.js';
+export type { PointEvidence } from './point.js';
+export type { RatioEvidence } from './sample-ratio.js';
+export type { TrafficEvidence } from './traffic.js';
+export type { Process } from './process.js';
+export type { Groups } from './dispersion.js';
+
 export type * from './decision.js';
-export { checkGuardrails, decide, gatesAhead } from './decide.js';
+export { decide, gatesAhead } from './decide.js';
+export { checkGuardrails, guardrailName } from './check.js';
 export { bakeStep } from './bake.js';
 export { isOpen, isTimeZone } from './calendar.js';
 export { plannedShare } from './share.js';
-export { alphaOf, forecast, neededRequests } from './forecast.js';
+export { alphaOf, neededRequests } from './alpha.js';
+export { forecast } from './forecast.js';
 export type { StageForecast, Traffic } from './forecast.js';

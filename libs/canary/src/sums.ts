@@ -31,11 +31,24 @@ export type Sums = {
 /** First exposures in an epoch, and by unit group. */
 export type First = { readonly n: number; readonly groups: readonly number[] };
 
+/** Observations, and how many of them failed. */
+export type Tally = { readonly n: number; readonly k: number };
+
 /** What one arm showed. */
 export type ArmSums = { readonly first: First; readonly metrics: Readonly<Record<string, Sums>> };
 
 /** Both arms of one window of one epoch, read together. `start` in epoch milliseconds, a multiple of the plan's window. */
 export type Window = { readonly epoch: number; readonly start: number } & Readonly<Record<Arm, ArmSums>>;
+
+/** The requests of an arm: of the metric that saw most, since not every metric is measured with every request. */
+export function requestsOf({ metrics }: ArmSums): number {
+  return Math.max(0, ...Object.values(metrics).map(({ n }) => n));
+}
+
+/** The active units of an arm, likewise. */
+export function unitsOf({ metrics }: ArmSums): number {
+  return Math.max(0, ...Object.values(metrics).map(({ a }) => a));
+}
 
 export const EMPTY_SUMS: Sums = { n: 0, k: 0, a: 0, f: 0, r: 0, g: 0, N: [], K: [] };
 export const EMPTY_ARM: ArmSums = { first: { n: 0, groups: [] }, metrics: {} };
