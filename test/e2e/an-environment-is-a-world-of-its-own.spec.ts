@@ -41,6 +41,7 @@ describe('a new environment', () => {
       project: 'default',
       name: 'Empty',
       description: 'x',
+      protected: false,
       version: 1,
       snapshotVersion: 1,
       createdAt: expect.any(String) as string,

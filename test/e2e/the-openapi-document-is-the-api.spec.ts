@@ -56,6 +56,7 @@ describe('the committed OpenAPI document', () => {
 
   it('brings examples that work when they are sent as they are on a fresh start', async () => {
     const flag = '/api/v1/projects/default/environments/production/flags/new-checkout';
+    const old = await api.admin.post('/tokens', { name: 'old', kind: 'management' }).expect(201);
     const order: [method: 'post' | 'put' | 'patch', template: string, path: string, status: number][] = [
       ['post', '/api/v1/projects', '/api/v1/projects', 201],
       ['patch', '/api/v1/projects/{project}', '/api/v1/projects/default', 200],
@@ -94,15 +95,17 @@ describe('the committed OpenAPI document', () => {
         200,
       ],
       ['post', '/api/v1/projects/{project}/environments', '/api/v1/projects/default/environments', 201],
+      ['post', '/ofrep/v1/evaluate/flags', '/ofrep/v1/evaluate/flags', 200],
+      ['post', '/ofrep/v1/evaluate/flags/{key}', '/ofrep/v1/evaluate/flags/new-checkout', 200],
+      ['post', '/api/v1/tokens', '/api/v1/tokens', 201],
+      ['post', '/api/v1/tokens/{id}/rotate', `/api/v1/tokens/${old.body.id}/rotate`, 201],
+      // The last: from here on production asks for a comment.
       [
         'patch',
         '/api/v1/projects/{project}/environments/{environment}',
         '/api/v1/projects/default/environments/production',
         200,
       ],
-      ['post', '/ofrep/v1/evaluate/flags', '/ofrep/v1/evaluate/flags', 200],
-      ['post', '/ofrep/v1/evaluate/flags/{key}', '/ofrep/v1/evaluate/flags/new-checkout', 200],
-      ['post', '/api/v1/tokens', '/api/v1/tokens', 201],
     ];
     const withBody = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.entries(methods).flatMap(([method, { requestBody }]) =>
