@@ -1,5 +1,7 @@
+import { BlockList, isIPv4 } from 'node:net';
 import { resolve } from 'node:path';
 import { DEFAULT_LIMITS, type Limits } from '@fledge/store';
+import { DEFAULT_REQUEST_LIMITS, RANGES, variableOf, type RequestLimits } from './http/request-limits.js';
 
 /** Everything the service can be told from outside, checked and frozen. */
 export type Config = {
@@ -13,8 +15,14 @@ export type Config = {
   readonly poolSize: number;
   readonly limits: Limits;
   readonly streams: StreamLimits;
-  /** How many evaluations a key may ask this process for in a second. */
-  readonly evaluationsPerSecond: number;
+  readonly http: HttpSettings;
+};
+
+/** How requests are received. */
+export type HttpSettings = {
+  readonly limits: RequestLimits;
+  /** The proxies whose X-Forwarded-For is believed: addresses, ranges, or Fastify's names for such. */
+  readonly trustedProxies: readonly string[];
 };
 
 /** How many clients may listen for changes: to this process, and with one key. */
@@ -53,12 +61,15 @@ export function readConfig(env: Environment): Config {
     production: reader.text('NODE_ENV') === 'production',
     logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS) ?? 'info',
     poolSize: reader.integer('FLEDGE_POOL_SIZE', 10, 2, 200),
-    limits: readLimits(reader),
+    limits: readLimits(reader, DEFAULT_LIMITS, () => [1, 10_000_000]),
     streams: {
       perProcess: reader.integer('FLEDGE_LIMIT_STREAMS_PER_PROCESS', 10_000, 1, 1_000_000),
       perKey: reader.integer('FLEDGE_LIMIT_STREAMS_PER_KEY', 2_000, 1, 1_000_000),
     },
-    evaluationsPerSecond: reader.integer('FLEDGE_LIMIT_OFREP_PER_SECOND', 5_000, 1, 10_000_000),
+    http: {
+      limits: readLimits(reader, DEFAULT_REQUEST_LIMITS, (name) => RANGES[name]),
+      trustedProxies: reader.list('FLEDGE_TRUSTED_PROXIES', notProxy),
+    },
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);
@@ -80,14 +91,32 @@ const notPostgres = (value: string): string | undefined =>
     ? undefined
     : 'a URL like postgres://user:password@host:5432/database';
 
-/** Every limit of the store has a variable: rulesPerFlag is FLEDGE_LIMIT_RULES_PER_FLAG. */
-function readLimits(reader: Reader): Limits {
-  const limits: Record<keyof Limits, number> = { ...DEFAULT_LIMITS };
-  for (const name of Object.keys(limits).filter((key): key is keyof Limits => Object.hasOwn(DEFAULT_LIMITS, key))) {
-    const variable = `FLEDGE_LIMIT_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
-    limits[name] = reader.integer(variable, DEFAULT_LIMITS[name], 1, 10_000_000);
+/** Every limit has a variable: rulesPerFlag is FLEDGE_LIMIT_RULES_PER_FLAG. */
+function readLimits<L extends Readonly<Record<keyof L, number>>>(
+  reader: Reader,
+  defaults: L,
+  range: (name: keyof L) => readonly [least: number, most: number],
+): L {
+  const limits = { ...defaults };
+  for (const name in defaults) {
+    limits[name] = reader.integer(variableOf(name), defaults[name], ...range(name)) as L[typeof name];
   }
   return limits;
+}
+
+/** Fastify's names for the addresses that no router passes on. */
+const NEARBY: readonly string[] = ['loopback', 'linklocal', 'uniquelocal'];
+
+function notProxy(text: string): string | undefined {
+  if (NEARBY.includes(text)) return undefined;
+  const [address = '', bits] = text.split('/');
+  const family = isIPv4(address) ? 'ipv4' : 'ipv6';
+  try {
+    new BlockList().addSubnet(address, bits === undefined ? 32 : Number(/^\d{1,3}$/.exec(bits)?.[0]), family);
+    return undefined;
+  } catch {
+    return `addresses, ranges such as 10.0.0.0/8, or ${NEARBY.join(', ')}, with commas between them`;
+  }
 }
 
 class Reader {
@@ -120,6 +149,15 @@ class Reader {
       (choices as readonly string[]).includes(text) ? undefined : `one of ${choices.join(', ')}`,
     );
     return choices.find((choice) => choice === value);
+  }
+
+  /** What stands between commas. */
+  list(name: string, expected: (item: string) => string | undefined): readonly string[] {
+    const items = (this.text(name) ?? '').split(',').map((item) => item.trim());
+    const given = items.filter((item) => item !== '');
+    const wanted = given.map(expected).find((wrong) => wrong !== undefined);
+    if (wanted !== undefined) this.problem(name, wanted);
+    return given;
   }
 
   /** The value itself is not repeated: it may be a secret. */

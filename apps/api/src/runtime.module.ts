@@ -14,7 +14,7 @@ import { Authenticator } from './auth/authenticator.js';
 import { SnapshotCache } from './delivery/snapshot-cache.js';
 import { StreamHub } from './delivery/stream-hub.js';
 import { Metrics } from './health/metrics.js';
-import { RateLimit } from './ofrep/rate-limit.js';
+import { RateLimits } from './http/rate-limits.js';
 import type { Runtime } from './runtime.js';
 import { Readiness } from './health/readiness.js';
 
@@ -36,7 +36,7 @@ export class RuntimeModule {
       { provide: SnapshotCache, useValue: runtime.snapshots },
       { provide: StreamHub, useValue: runtime.streams },
       { provide: Authenticator, useValue: runtime.authenticator },
-      { provide: RateLimit, useValue: runtime.rateLimit },
+      { provide: RateLimits, useValue: runtime.rates },
       { provide: Readiness, useValue: runtime.readiness },
       { provide: Metrics, useValue: runtime.metrics },
     ];

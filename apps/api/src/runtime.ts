@@ -18,13 +18,13 @@ import {
   TokenStore,
 } from '@fledge/store';
 import { Authenticator } from './auth/authenticator.js';
-import type { Config } from './config.js';
+import type { Config, HttpSettings } from './config.js';
 import { SnapshotCache } from './delivery/snapshot-cache.js';
 import { StreamHub } from './delivery/stream-hub.js';
 import { Metrics } from './health/metrics.js';
 import { Readiness } from './health/readiness.js';
+import { RateLimits } from './http/rate-limits.js';
 import type { Logger } from './log.js';
-import { RateLimit } from './ofrep/rate-limit.js';
 
 export type Stores = {
   readonly projects: ProjectStore;
@@ -44,15 +44,16 @@ export type Runtime = {
   readonly snapshots: SnapshotCache;
   readonly streams: StreamHub;
   readonly authenticator: Authenticator;
-  readonly rateLimit: RateLimit;
+  readonly rates: RateLimits;
   readonly readiness: Readiness;
   readonly metrics: Metrics;
+  readonly http: HttpSettings;
   /** Connects, and begins to follow the change log. */
   start(): Promise<void>;
   stop(): Promise<void>;
 };
 
-export type RuntimeOptions = Pick<Config, 'adminToken' | 'limits' | 'poolSize' | 'streams' | 'evaluationsPerSecond'> & {
+export type RuntimeOptions = Pick<Config, 'adminToken' | 'limits' | 'poolSize' | 'streams' | 'http'> & {
   readonly url: string;
   readonly directUrl: string;
   readonly log: Logger;
@@ -124,9 +125,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     snapshots,
     streams,
     authenticator,
-    rateLimit: new RateLimit(options.evaluationsPerSecond),
+    rates: new RateLimits(options.http.limits),
     readiness,
     metrics,
+    http: options.http,
     async start() {
       await dataSource.initialize();
       feed.start();

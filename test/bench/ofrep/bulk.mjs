@@ -33,7 +33,8 @@ async function main() {
   const service = await start(['apps/api/bin/start.js'], {
     FLEDGE_DATA_DIR: dataDir,
     FLEDGE_ADMIN_TOKEN: ADMIN,
-    FLEDGE_LIMIT_OFREP_PER_SECOND: '10000000',
+    FLEDGE_LIMIT_OFREP_PER_SECOND: '0',
+    FLEDGE_LIMIT_ADDRESS_PER_SECOND: '0',
     NODE_ENV: 'production',
   });
   try {

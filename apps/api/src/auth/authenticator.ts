@@ -42,11 +42,14 @@ export class Authenticator {
     this.#usesTimer = setInterval(() => void this.flushUses(), USES_EVERY_MS).unref();
   }
 
-  /** undefined: unknown, expired, revoked. Throws what the store throws when the database is away and nothing is known. */
-  async authenticate(text: string): Promise<Grant | undefined> {
+  /**
+   * undefined: unknown, expired, revoked. Throws what the store throws when the database is away and nothing is known, and what
+   * `beforeAsking` throws: it is called before the database is asked about a text that was not good when last looked up.
+   */
+  async authenticate(text: string, beforeAsking?: () => Promise<void>): Promise<Grant | undefined> {
     const hash = hashToken(text);
     if (this.#adminHash !== undefined && timingSafeEqual(hash, this.#adminHash)) return ENVIRONMENT_GRANT;
-    return this.#known(hash.toString('base64'), () => this.#tokens.authenticate(text));
+    return this.#known(hash.toString('base64'), () => this.#tokens.authenticate(text), beforeAsking);
   }
 
   /** The same for who has proved by other means to come from the token with this id. */
@@ -72,9 +75,14 @@ export class Authenticator {
     await this.flushUses();
   }
 
-  async #known(key: string, ask: () => Promise<Grant | undefined>): Promise<Grant | undefined> {
+  async #known(
+    key: string,
+    ask: () => Promise<Grant | undefined>,
+    beforeAsking?: () => Promise<void>,
+  ): Promise<Grant | undefined> {
     const known = this.#remembered.get(key);
     const isFresh = known !== undefined && this.#now() - known.checkedAt < FRESH_MS;
+    if (!isFresh && known?.grant === undefined) await beforeAsking?.();
     const grant = isFresh ? known.grant : await this.#ask(key, ask, known);
     if (grant === undefined || (grant.expiresAt !== null && grant.expiresAt.getTime() <= this.#now())) return undefined;
     this.#uses.set(grant.id, new Date(this.#now()));

@@ -1,7 +1,9 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
+import type { Grant } from '@fledge/store';
 import type { FastifyRequest } from 'fastify';
 import { RequestError } from '../http/problem.js';
+import { callerAt, RateLimits } from '../http/rate-limits.js';
 import { ACCESS, refusal, type Access } from './access.js';
 import { Authenticator } from './authenticator.js';
 
@@ -11,6 +13,7 @@ export class TokenGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
     private readonly authenticator: Authenticator,
+    private readonly rates: RateLimits,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -23,7 +26,7 @@ export class TokenGuard implements CanActivate {
     if (access.kind === 'public') return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const text = bearerOf(request) ?? (access.kind === 'evaluation' ? apiKeyOf(request) : undefined);
-    const grant = text === undefined ? undefined : await this.authenticator.authenticate(text);
+    const grant = text === undefined ? undefined : await this.#authenticate(text, callerAt(request.ip));
     if (grant === undefined) {
       throw new RequestError(
         401,
@@ -37,7 +40,19 @@ export class TokenGuard implements CanActivate {
     const reason = refusal(access, grant, { method: request.method, ...params });
     if (reason !== undefined) throw new RequestError(403, 'forbidden', reason);
     request.grant = grant;
+    // Remote evaluation counts for itself, when it knows which origins may read the refusal.
+    if (access.kind === 'management') await this.rates.take('managementPerSecond', grant.id);
+    if (access.kind === 'sdk') await this.rates.take('sdkPerSecond', grant.id);
     return true;
+  }
+
+  /** Who guesses is stopped before the database is asked; a token known to be good is not hindered by guesses from the same address. */
+  async #authenticate(text: string, address: string): Promise<Grant | undefined> {
+    const grant = await this.authenticator.authenticate(text, () =>
+      this.rates.refuseExhausted('refusalsPerMinute', address),
+    );
+    if (grant === undefined) await this.rates.take('refusalsPerMinute', address);
+    return grant;
   }
 }
 

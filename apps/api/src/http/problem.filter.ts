@@ -16,7 +16,7 @@ export class ProblemFilter implements ExceptionFilter {
 
 /** Answers with the problem, and logs what only the operator may see. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const body = toProblem(error);
+  const body = toProblem(error, request.routeOptions.bodyLimit);
   if (body.status === 500) request.log.error({ err: error }, 'request failed');
   else if (body.status === 503) request.log.warn({ err: error }, 'request could not be served');
   if (reply.sent) return;

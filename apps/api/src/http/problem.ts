@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import { HttpException } from '@nestjs/common';
 import { DomainError, ERRORS } from '@fledge/store';
 import type { Problem as DocumentProblem } from '@fledge/evaluation';
+import { variableOf } from './request-limits.js';
 
 /** The body of every refusal: RFC 9457, with a stable code and every problem by its pointer. */
 export type ProblemBody = {
@@ -22,15 +23,21 @@ export class RequestError extends Error {
     readonly status: number,
     readonly code: string,
     message: string,
-    readonly details: { readonly errors?: readonly DocumentProblem[]; readonly retryAfter?: number } = {},
+    readonly details: {
+      readonly errors?: readonly DocumentProblem[];
+      readonly retryAfter?: number;
+      /** The limit that was reached, and what it is. */
+      readonly limit?: string;
+      readonly maximum?: number;
+    } = {},
   ) {
     super(message);
     this.name = 'RequestError';
   }
 }
 
-/** Turns whatever was thrown into what the client is told. Only real faults become a 500, and those say nothing of the inside. */
-export function toProblem(error: unknown): ProblemBody {
+/** Turns whatever was thrown into what the client is told. Only real faults become a 500, and those say nothing of the inside. `bodyLimit`: of the route, in bytes. */
+export function toProblem(error: unknown, bodyLimit?: number): ProblemBody {
   if (error instanceof DomainError) {
     const { status, title } = ERRORS[error.code];
     return { type: typeOf(error.code), title, status, detail: error.message, code: error.code, ...error.details };
@@ -40,6 +47,7 @@ export function toProblem(error: unknown): ProblemBody {
   }
   // Nest wraps what the HTTP server refuses.
   const fastify = FASTIFY[codeOf(error instanceof HttpException ? error.cause : error)];
+  if (fastify?.code === 'body_too_large' && bodyLimit !== undefined) return bodyTooLarge(bodyLimit);
   if (fastify !== undefined) return problem(fastify.status, fastify.code, fastify.detail);
   if (error instanceof HttpException) {
     const status = error.getStatus();
@@ -52,6 +60,12 @@ export function toProblem(error: unknown): ProblemBody {
     'internal',
     'Something went wrong inside the service. The log has the details under this request id.',
   );
+}
+
+function bodyTooLarge(maximum: number): ProblemBody {
+  const limit = 'bodyBytes';
+  const detail = `The body is larger than ${maximum} bytes (${variableOf(limit)}).`;
+  return problem(413, 'body_too_large', detail, { limit, maximum });
 }
 
 function problem(status: number, code: string, detail: string, more: object = {}): ProblemBody {
@@ -67,7 +81,7 @@ const codeOf = (error: unknown): string => {
 
 /** What the HTTP server itself refuses. */
 const FASTIFY: Readonly<Record<string, { status: number; code: string; detail: string }>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: { status: 413, code: 'body_too_large', detail: 'The body is larger than 1 MiB.' },
+  FST_ERR_CTP_BODY_TOO_LARGE: { status: 413, code: 'body_too_large', detail: 'The body is too large.' },
   FST_ERR_CTP_INVALID_MEDIA_TYPE: {
     status: 415,
     code: 'unsupported_media_type',

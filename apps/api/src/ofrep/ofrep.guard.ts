@@ -2,26 +2,21 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { grantOf } from '../auth/access.js';
 import { RequestError } from '../http/problem.js';
+import { RateLimits } from '../http/rate-limits.js';
 import { originHeaders } from './origins.js';
-import { RateLimit } from './rate-limit.js';
 
 /** Lets a key evaluate from the origins it is for, and as often as the limit says. */
 @Injectable()
 export class OfrepGuard implements CanActivate {
-  constructor(private readonly limit: RateLimit) {}
+  constructor(private readonly rates: RateLimits) {}
 
-  canActivate(context: ExecutionContext): boolean {
+  async canActivate(context: ExecutionContext): Promise<boolean> {
     const http = context.switchToHttp();
     const { id, allowedOrigins } = grantOf(context);
     const headers = originHeaders(http.getRequest<FastifyRequest>(), allowedOrigins);
     if (headers === undefined) throw foreignOrigin();
     void http.getResponse<FastifyReply>().headers(headers);
-    const retryAfter = this.limit.take(id);
-    if (retryAfter > 0) {
-      throw new RequestError(429, 'too_many_requests', `This key asks too often; ask again in ${retryAfter} s.`, {
-        retryAfter,
-      });
-    }
+    await this.rates.take('ofrepPerSecond', id);
     return true;
   }
 }

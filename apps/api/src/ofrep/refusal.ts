@@ -18,9 +18,10 @@ const WORDS: Readonly<Record<string, readonly [status: number, errorCode: string
 export function sendRefusal(problem: ProblemBody, request: FastifyRequest, reply: FastifyReply): void {
   const [status, errorCode] = WORDS[problem.code] ?? [problem.status, 'GENERAL'];
   void reply.status(status).headers(COMMON);
+  // Who presents no key is not confined to origins, and a script that may read the refusal can tell it from a broken network.
+  if (status === 401 || status === 429) void reply.headers(originHeaders(request, null) ?? {});
   if (status === 401) {
-    // Who presents no key is not confined to origins, and a script that may read the 401 can tell it from a broken network.
-    void reply.headers(originHeaders(request, null) ?? {}).send();
+    void reply.send();
     return;
   }
   const key = keyOf(request.url);
