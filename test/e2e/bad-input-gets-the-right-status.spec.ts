@@ -1,9 +1,8 @@
-import { once } from 'node:events';
-import { connect } from 'node:net';
 import type { Response, Test } from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ADMIN_TOKEN, startApi, type TestApi } from '../support/api.js';
 import { expectInvalid, expectProblem } from '../support/problem.js';
+import { speak } from '../support/raw.js';
 import { everyRow } from '../support/sql.js';
 
 let api: TestApi;
@@ -25,18 +24,6 @@ const raw = (body: string | Buffer, type = 'application/json'): Test =>
     .set('content-type', type)
     .serialize((sent) => sent)
     .send(body as string);
-
-/** Bytes that no client library would send. */
-async function speak(text: string | Buffer): Promise<string> {
-  const { port, hostname } = new URL(api.url);
-  const socket = connect(Number(port), hostname);
-  socket.on('error', () => undefined);
-  let answer = '';
-  socket.on('data', (chunk) => (answer += String(chunk)));
-  socket.write(text);
-  await once(socket, 'close');
-  return answer;
-}
 
 describe('a body', () => {
   it('that is not JSON is answered 400 with the position', async () => {
@@ -64,7 +51,7 @@ describe('a body', () => {
     ]) {
       expectProblem(await raw('{"key":"a"}', type), 415, 'unsupported_media_type');
     }
-    expect(await speak(post('{"key":"a"}', []))).toMatch(/^HTTP\/1.1 415 /);
+    expect(await speak(api.url, post('{"key":"a"}', []))).toMatch(/^HTTP\/1.1 415 /);
   });
 
   it('of over 1 MiB is answered 413, one of exactly 1 MiB is read', async () => {
@@ -76,6 +63,7 @@ describe('a body', () => {
 
   it('of over 1 MiB is refused also when it does not say its length', async () => {
     const answer = await speak(
+      api.url,
       Buffer.concat([
         Buffer.from(
           head(['Transfer-Encoding: chunked', 'Content-Type: application/json']) + (1_048_600).toString(16) + '\r\n"',
@@ -198,7 +186,7 @@ describe('a path', () => {
     expectProblem(await api.admin.get(`/projects/${'a'.repeat(301)}`), 404, 'no_such_path');
     expectProblem(await api.admin.get(`/projects/${'a'.repeat(10_000)}`), 404, 'no_such_path');
     expectProblem(await api.admin.get(`/projects/${'a/'.repeat(5_000)}`), 404, 'no_such_path');
-    expect(await speak(`GET /${'a'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`)).toMatch(/^HTTP\/1.1 431 /);
+    expect(await speak(api.url, `GET /${'a'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`)).toMatch(/^HTTP\/1.1 431 /);
   });
 
   it('tells keys that differ in case apart', async () => {
@@ -312,9 +300,9 @@ describe('a header', () => {
       head(['Content-Length: -1']),
       head(['Content-Length: 5', 'Transfer-Encoding: chunked']),
     ]) {
-      expect(await speak(bytes)).toMatch(/^HTTP\/1.1 400 /);
+      expect(await speak(api.url, bytes)).toMatch(/^HTTP\/1.1 400 /);
     }
-    expect(await speak(`GET /health/live HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`)).toMatch(
+    expect(await speak(api.url, `GET /health/live HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`)).toMatch(
       /^HTTP\/1.1 431 /,
     );
     await api.admin.get('/projects').expect(200);

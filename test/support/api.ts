@@ -6,6 +6,18 @@ import { createDatabase, type TestDatabase } from './database.js';
 
 export const ADMIN_TOKEN = 'an-admin-token-that-only-tests-know-0123456789';
 
+/** What no log may hold: a token of any kind, or of a stream. */
+export const SECRET = new RegExp(
+  String.raw`${ADMIN_TOKEN}|fledge_(?:admin|sdk|client)_[0-9A-Za-z]{38}|\d{6}\.[0-9a-f-]{36}\.[\w-]{43}`,
+);
+
+/** Tests ask more often than people. */
+export const UNLIMITED = {
+  FLEDGE_LIMIT_ADDRESS_PER_SECOND: '0',
+  FLEDGE_LIMIT_MANAGEMENT_PER_SECOND: '0',
+  FLEDGE_LIMIT_REFUSALS_PER_MINUTE: '0',
+} as const;
+
 /** The real application on a real PostgreSQL, listening on a port of its own. */
 export interface TestApi {
   readonly url: string;
@@ -38,10 +50,12 @@ export async function startApi(settings: Settings = {}, database?: TestDatabase)
   const config = readConfig({
     DATABASE_URL: own.url,
     FLEDGE_ADMIN_TOKEN: ADMIN_TOKEN,
-    LOG_LEVEL: 'silent',
+    LOG_LEVEL: 'trace',
+    ...UNLIMITED,
     ...settings,
   });
-  const log = createLogger(config, false);
+  const leaks: string[] = [];
+  const log = createLogger(config, false, { write: (line) => void (SECRET.test(line) && leaks.push(line)) });
   const runtime = createRuntime({ ...config, url: own.url, directUrl: own.url, log });
   await runtime.start();
   if (database === undefined) {
@@ -70,6 +84,7 @@ export async function startApi(settings: Settings = {}, database?: TestDatabase)
       await app.close();
       await runtime.stop();
       if (database === undefined) await own.drop();
+      if (leaks.length > 0) throw new Error(`The log holds secrets:\n${leaks.join('')}`);
     },
   };
 }

@@ -1,13 +1,18 @@
 import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
+import type { Server } from 'node:http';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { SwaggerModule } from '@nestjs/swagger';
-import { LogController, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify';
+import { LogController, type FastifyHttpOptions, type FastifyReply, type FastifyRequest } from 'fastify';
 import { AppModule } from './app.module.js';
 import { refuseUndeclaredRoutes } from './auth/served-routes.js';
-import { acceptJson, BODY_LIMIT } from './http/body.js';
+import type { HttpSettings } from './config.js';
+import { acceptJson } from './http/body.js';
 import { sendProblem } from './http/problem.filter.js';
+import { callerAt } from './http/rate-limits.js';
+import { refuseMalformed } from './http/malformed.js';
+import { DATA_HEADERS, protectBrowsers } from './http/security-headers.js';
 import { NestLogger, type Logger } from './log.js';
 import { answerPreflights } from './ofrep/origins.js';
 import { OFREP_PATH } from './ofrep/refusal.js';
@@ -16,20 +21,7 @@ import type { Runtime } from './runtime.js';
 
 /** The application without its port: what `main` listens with and what tests send requests to. */
 export async function createApp(runtime: Runtime, log: Logger): Promise<NestFastifyApplication> {
-  const options: FastifyServerOptions = {
-    loggerInstance: log,
-    // One line per request is written below, when it is done.
-    logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: BODY_LIMIT,
-    genReqId: (request) => requestId(request.headers['x-request-id']),
-    // Who sends a request slower than this is not a client: slowloris ends here.
-    requestTimeout: 30_000,
-    keepAliveTimeout: 72_000,
-    forceCloseConnections: 'idle',
-    routerOptions: { maxParamLength: 300 },
-    frameworkErrors: (error, request, reply) => sendProblem(error, request, reply),
-  };
-  const adapter = new FastifyAdapter(options);
+  const adapter = new FastifyAdapter(serverOptions(runtime.http, log));
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(runtime), adapter, {
     bodyParser: false,
     logger: new NestLogger(log),
@@ -37,7 +29,10 @@ export async function createApp(runtime: Runtime, log: Logger): Promise<NestFast
   });
   const server = adapter.getInstance();
   refuseUndeclaredRoutes(server, app);
-  acceptJson(server);
+  server.server.maxConnections = runtime.http.limits.connections;
+  protectBrowsers(server);
+  server.addHook('onRequest', ({ ip }) => runtime.rates.take('addressPerSecond', callerAt(ip)));
+  acceptJson(server, runtime.http.limits.bodyDepth);
   answerPreflights(server, OFREP_PATH);
   server.addHook('onSend', async (request: FastifyRequest, reply: FastifyReply) => {
     void reply.header('x-request-id', request.id);
@@ -52,6 +47,33 @@ export async function createApp(runtime: Runtime, log: Logger): Promise<NestFast
   SwaggerModule.setup('docs', app, openApiDocument(app), SWAGGER_OPTIONS);
   return app;
 }
+
+function serverOptions({ limits, trustedProxies }: HttpSettings, log: Logger): FastifyHttpOptions<Server> {
+  return {
+    loggerInstance: log,
+    // One line per request is written in createApp, when it is done.
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: limits.bodyBytes,
+    genReqId: (request) => requestId(request.headers['x-request-id']),
+    trustProxy: trustedProxies.length > 0 && [...trustedProxies],
+    // Who sends a request slower than this is not a client: slowloris ends here.
+    requestTimeout: limits.requestSeconds * 1_000,
+    http: {
+      headersTimeout: Math.min(limits.headersSeconds, limits.requestSeconds) * 1_000,
+      connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
+    },
+    keepAliveTimeout: 72_000,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 300 },
+    // What has no route has no hooks either.
+    frameworkErrors: (error, request, reply) =>
+      sendProblem(error, request, reply.headers({ ...DATA_HEADERS, 'x-request-id': request.id })),
+    clientErrorHandler: refuseMalformed,
+  };
+}
+
+/** How late a slow request may be noticed. */
+const CHECK_CONNECTIONS_MS = 1_000;
 
 /** The caller's id when it is a harmless one, so that a request can be followed through several services. */
 function requestId(header: string | string[] | undefined): string {

@@ -5,26 +5,37 @@ import type { Config } from './config.js';
 
 export type Logger = pino.Logger;
 
-/** JSON lines in production, readable on a terminal. Neither tokens nor query strings ever reach it. */
-export function createLogger(config: Pick<Config, 'production' | 'logLevel'>, terminal: boolean): Logger {
-  const readable = terminal && !config.production;
-  return pino({
+/** JSON lines in production, readable on a terminal. Neither tokens nor query strings ever reach it. `destination`: default standard output. */
+export function createLogger(
+  config: Pick<Config, 'production' | 'logLevel'>,
+  terminal: boolean,
+  destination?: pino.DestinationStream,
+): Logger {
+  const options: pino.LoggerOptions = {
     level: config.logLevel,
     base: null,
     redact: ['req.headers.authorization', 'req.headers["x-api-key"]', 'headers.authorization'],
     serializers: {
       req: (request: FastifyRequest) => ({ method: request.method, path: request.url?.split('?', 1)[0] }),
-      err: pino.stdSerializers.errWithCause,
+      err: told,
     },
-    ...(readable
-      ? {
-          transport: {
-            target: 'pino-pretty',
-            options: { ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss', singleLine: true },
-          },
-        }
-      : {}),
-  });
+  };
+  if (destination !== undefined) return pino(options, destination);
+  if (!terminal || config.production) return pino(options);
+  const pretty = { ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss', singleLine: true };
+  return pino({ ...options, transport: { target: 'pino-pretty', options: pretty } });
+}
+
+/** What is told of an error beside its message and stack. Not the parameters of a query nor the row it failed on: they may hold secrets. */
+const FIELDS = ['code', 'query', 'table', 'constraint'] as const;
+const DEEPEST_CAUSE = 5;
+
+function told(error: unknown, depth = 0): unknown {
+  if (!(error instanceof Error)) return String(error);
+  const { name, message, stack, cause } = error;
+  const fields = Object.entries(error).filter(([field]) => (FIELDS as readonly string[]).includes(field));
+  const more = cause === undefined || depth === DEEPEST_CAUSE ? {} : { cause: told(cause, depth + 1) };
+  return { type: name, message, stack, ...Object.fromEntries(fields), ...more };
 }
 
 /** Nest's own messages, in the same log. Its start-up chatter is for those who ask for debug. */

@@ -48,6 +48,8 @@ export const SWAGGER_OPTIONS: SwaggerCustomOptions = {
   yamlDocumentUrl: 'openapi.yaml',
   customSiteTitle: 'Fledge',
   swaggerOptions: {
+    // Nobody else is told of this service.
+    validatorUrl: null,
     persistAuthorization: true,
     tryItOutEnabled: true,
     displayRequestDuration: true,

@@ -114,6 +114,7 @@ export class StreamHub {
     response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'x-accel-buffering': 'no',
+      'x-content-type-options': 'nosniff',
       ...headers,
     });
     await this.#catchUp(stream);

@@ -14,6 +14,8 @@ export class Metrics {
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
+    // Everybody may read this page; which Node.js it is only helps who looks for holes.
+    this.registry.removeSingleMetric('nodejs_version_info');
   }
 
   /** A value that is read when somebody looks. */

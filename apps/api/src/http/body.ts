@@ -1,8 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { RequestError } from './problem.js';
-
-export const BODY_LIMIT = 1_048_576;
-const DEPTH_LIMIT = 32;
+import { variableOf } from './request-limits.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -13,16 +11,21 @@ declare module 'fastify' {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Accepts JSON and nothing else, and keeps the bytes for the Idempotency-Key's comparison. */
-export function acceptJson(server: FastifyInstance): void {
+/** Accepts JSON of so many levels and nothing else, as it is: what is compressed could be a thousand times as large. Keeps the bytes for the Idempotency-Key's comparison. */
+export function acceptJson(server: FastifyInstance, depth: number): void {
+  server.addHook('onRequest', async ({ headers }) => {
+    const coding = headers['content-encoding'];
+    if (coding !== undefined && coding.toLowerCase() !== 'identity')
+      throw new RequestError(415, 'unsupported_coding', 'Expected a body without Content-Encoding.');
+  });
   server.removeAllContentTypeParsers();
   server.addContentTypeParser(
     /^application\/(?:[\w.-]+\+)?json(?:\s*;|$)/i,
-    { parseAs: 'buffer', bodyLimit: BODY_LIMIT },
+    { parseAs: 'buffer' },
     (request, body: Buffer, done) => {
       try {
         request.rawBody = body;
-        done(null, parseJson(body));
+        done(null, parseJson(body, depth));
       } catch (error) {
         done(error instanceof Error ? error : new Error(String(error)));
       }
@@ -31,11 +34,11 @@ export function acceptJson(server: FastifyInstance): void {
 }
 
 /** @throws RequestError 400 for what is not JSON in UTF-8, 422 for JSON that is too deep or carries a key that could do harm */
-function parseJson(body: Buffer): unknown {
+function parseJson(body: Buffer, depth: number): unknown {
   if (body.length === 0) return undefined;
   const text = decode(body);
   const value = parse(text);
-  refuseHarmful(value);
+  refuseHarmful(value, depth);
   return value;
 }
 
@@ -58,17 +61,20 @@ function parse(text: string): unknown {
 }
 
 /** Walks the value without recursion: depth is the client's to choose, the stack is ours. */
-function refuseHarmful(root: unknown): void {
+function refuseHarmful(root: unknown, deepest: number): void {
   let level: { value: unknown; pointer: string }[] = [{ value: root, pointer: '' }];
   for (let depth = 0; level.length > 0; depth += 1) {
     // The root is the first level.
-    if (depth >= DEPTH_LIMIT) {
-      throw new RequestError(422, 'too_deep', `The body is nested deeper than ${DEPTH_LIMIT} levels.`, {
+    if (depth >= deepest) {
+      const limit = 'bodyDepth';
+      throw new RequestError(422, 'too_deep', `The body has more than ${deepest} levels (${variableOf(limit)}).`, {
+        limit,
+        maximum: deepest,
         errors: [
           {
             pointer: level[0]?.pointer ?? '',
             code: 'too_deep',
-            message: `Expected at most ${DEPTH_LIMIT} levels of nesting.`,
+            message: `Expected at most ${deepest} levels of nesting.`,
           },
         ],
       });

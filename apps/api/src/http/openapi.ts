@@ -55,19 +55,19 @@ const MEANINGS: Readonly<Record<number, string>> = {
   404: 'There is no such thing.',
   409: 'In conflict with what is: a key that is taken, something still in use.',
   412: 'The document has changed since the version named in If-Match.',
-  413: 'The body is larger than 1 MiB.',
-  415: 'The body is not JSON.',
+  413: 'The body is larger than FLEDGE_LIMIT_BODY_BYTES, 1 MiB by default.',
+  415: 'The body is not JSON, or compressed.',
   422: 'Not valid; every problem is named with its pointer.',
-  429: 'Too many; Retry-After says when to ask again.',
+  429: 'Too many, `limit` says of what; Retry-After when to ask again.',
   428: 'The version that is to be replaced must be named.',
   503: 'The database is away or busy; Retry-After says when to ask again.',
 };
 
-/** The refusals of an operation. */
+/** The refusals of an operation; any caller may ask too much of any of them. */
 export const Problems = (...statuses: readonly number[]): MethodDecorator & ClassDecorator =>
   applyDecorators(
     ApiExtraModels(ProblemDto),
-    ...statuses.map((status) =>
+    ...[...new Set([...statuses, 429])].map((status) =>
       ApiResponse({
         status,
         description: MEANINGS[status] ?? 'Refused.',
