@@ -214,17 +214,15 @@ it('a wrong limit or proxy stops the start, with every problem at once', async (
       return error instanceof ConfigError ? error.problems : [];
     }
   };
-  expect(
-    problems()
-      .map((problem) => problem.split(':', 1)[0])
-      .toSorted(),
-  ).toEqual([
-    'FLEDGE_LIMIT_BODY_BYTES',
-    'FLEDGE_LIMIT_BODY_DEPTH',
-    'FLEDGE_LIMIT_MANAGEMENT_PER_SECOND',
-    'FLEDGE_LIMIT_RULES_PER_FLAG',
-    'FLEDGE_TRUSTED_PROXIES',
-  ]);
+  expect(new Set(problems().map((problem) => problem.split(':', 1)[0]))).toEqual(
+    new Set([
+      'FLEDGE_LIMIT_BODY_BYTES',
+      'FLEDGE_LIMIT_BODY_DEPTH',
+      'FLEDGE_LIMIT_MANAGEMENT_PER_SECOND',
+      'FLEDGE_LIMIT_RULES_PER_FLAG',
+      'FLEDGE_TRUSTED_PROXIES',
+    ]),
+  );
   for (const proxies of ['10.0.0.0/8,::1', 'uniquelocal', '192.0.2.1']) {
     expect(readConfig({ FLEDGE_TRUSTED_PROXIES: proxies }).http.trustedProxies).toEqual(proxies.split(','));
   }

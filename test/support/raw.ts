@@ -5,9 +5,9 @@ import { connect, type Socket } from 'node:net';
 export interface RawConnection {
   readonly socket: Socket;
   /** What came back so far. */
-  answer(): string;
+  readonly answer: () => string;
   /** Resolves with all that came back once the other side has closed. */
-  closed(): Promise<string>;
+  readonly closed: () => Promise<string>;
 }
 
 export async function connectRaw(url: string): Promise<RawConnection> {

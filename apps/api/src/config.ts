@@ -92,15 +92,13 @@ const notPostgres = (value: string): string | undefined =>
     : 'a URL like postgres://user:password@host:5432/database';
 
 /** Every limit has a variable: rulesPerFlag is FLEDGE_LIMIT_RULES_PER_FLAG. */
-function readLimits<L extends Readonly<Record<keyof L, number>>>(
+function readLimits<Name extends string>(
   reader: Reader,
-  defaults: L,
-  range: (name: keyof L) => readonly [least: number, most: number],
-): L {
-  const limits = { ...defaults };
-  for (const name in defaults) {
-    limits[name] = reader.integer(variableOf(name), defaults[name], ...range(name)) as L[typeof name];
-  }
+  defaults: Readonly<Record<Name, number>>,
+  range: (name: Name) => readonly [least: number, most: number],
+): Readonly<Record<Name, number>> {
+  const limits: Record<Name, number> = { ...defaults };
+  for (const name in defaults) limits[name] = reader.integer(variableOf(name), defaults[name], ...range(name));
   return limits;
 }
 

@@ -16,7 +16,7 @@ export function createLogger(
     base: null,
     redact: ['req.headers.authorization', 'req.headers["x-api-key"]', 'headers.authorization'],
     serializers: {
-      req: (request: FastifyRequest) => ({ method: request.method, path: request.url?.split('?', 1)[0] }),
+      req: ({ method, url }: FastifyRequest) => ({ method, path: pathOf(url) }),
       err: told,
     },
   };
@@ -25,6 +25,10 @@ export function createLogger(
   const pretty = { ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss', singleLine: true };
   return pino({ ...options, transport: { target: 'pino-pretty', options: pretty } });
 }
+
+/** Without the query, and without a token that somebody put into the path by mistake. */
+const pathOf = (url: string): string | undefined =>
+  url.split('?', 1)[0]?.replaceAll(/(fledge_[a-z]+_)[0-9A-Za-z]+/g, '$1…');
 
 /** What is told of an error beside its message and stack. Not the parameters of a query nor the row it failed on: they may hold secrets. */
 const FIELDS = ['code', 'query', 'table', 'constraint'] as const;
