@@ -16,7 +16,11 @@ const WORDS: Readonly<Record<string, readonly [status: number, errorCode: string
 
 /** Refuses as the protocol has it: with a code that OpenFeature knows and, where one flag was asked for, its key; 401 with nothing at all. */
 export function sendRefusal(problem: ProblemBody, request: FastifyRequest, reply: FastifyReply): void {
-  const [status, errorCode] = WORDS[problem.code] ?? [problem.status, 'GENERAL'];
+  const key = keyOf(request);
+  const [status, errorCode] = WORDS[problem.code] ?? [
+    problem.status,
+    problem.status === 404 && key !== undefined ? 'FLAG_NOT_FOUND' : 'GENERAL',
+  ];
   void reply.status(status).headers(COMMON);
   // Who presents no key is not confined to origins, and a script that may read the refusal can tell it from a broken network.
   if (status === 401 || status === 429) void reply.headers(originHeaders(request, null) ?? {});
@@ -24,12 +28,12 @@ export function sendRefusal(problem: ProblemBody, request: FastifyRequest, reply
     void reply.send();
     return;
   }
-  const key = keyOf(request.url);
   void reply.send({ ...(key !== undefined && { key }), errorCode, errorDetails: problem.detail });
 }
 
-/** The flag that a path asks for. */
-function keyOf(url: string): string | undefined {
+/** The flag that a request asks for, be its key one that no flag can have. */
+function keyOf({ method, url }: FastifyRequest): string | undefined {
+  if (method !== 'POST') return undefined;
   const key = /^\/ofrep\/v1\/evaluate\/flags\/([^/?]+)/.exec(url)?.[1];
   try {
     return key === undefined ? undefined : decodeURIComponent(key);
