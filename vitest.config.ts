@@ -12,5 +12,6 @@ export default defineConfig({
     globalSetup: ['test/support/database-cluster.ts'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 10_000, interval: 20 } },
   },
 });

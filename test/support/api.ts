@@ -39,6 +39,7 @@ export interface Client {
   put(path: string, body?: unknown): supertest.Test;
   patch(path: string, body?: unknown): supertest.Test;
   delete(path: string): supertest.Test;
+  options(path: string): supertest.Test;
 }
 
 /** What the settings of a test may differ in: variables as `readConfig` reads them. */
@@ -103,6 +104,7 @@ function client(url: string, token: string | undefined): Client {
     put: (path, body) => sending(agent.put(full(path)), body),
     patch: (path, body) => sending(agent.patch(full(path)), body),
     delete: (path) => authorized(agent.delete(full(path))),
+    options: (path) => authorized(agent.options(full(path))),
   };
 }
 
