@@ -12,6 +12,8 @@ import {
 import type { Context, EvaluationMetadata } from '@fledge/evaluation';
 import type { FledgeClient } from './client.js';
 
+type Impairment = ServerProviderEvents.Error | ServerProviderEvents.Stale;
+
 /** How a provider starts. */
 export type FledgeProviderOptions = {
   /** How long `initialize` waits for a snapshot, in milliseconds; default 10,000. */
@@ -29,8 +31,8 @@ export class FledgeProvider implements Provider {
   readonly events = new OpenFeatureEventEmitter();
   readonly #client: FledgeClient;
   readonly #readyTimeoutMs: number;
-  /** True from an ERROR or STALE until the READY that ends it. The first READY is OpenFeature's own: none of ours before. */
-  #impaired = false;
+  /** The ERROR or STALE told last, until the READY that ends it. The first READY is OpenFeature's own: none of ours before. */
+  #impairment: Impairment | undefined;
   #offs: readonly (() => void)[] = [];
 
   constructor(client: FledgeClient, { readyTimeoutMs = 10_000 }: FledgeProviderOptions = {}) {
@@ -43,11 +45,15 @@ export class FledgeProvider implements Provider {
     try {
       await this.#client.ready({ timeoutMs: this.#readyTimeoutMs });
     } catch (error) {
-      this.#impaired = true;
+      this.#impairment = ServerProviderEvents.Error;
       throw error;
     } finally {
       this.#listen();
     }
+    const { state, error } = this.#client.status;
+    const event = state === 'refused' ? ServerProviderEvents.Error : ServerProviderEvents.Stale;
+    // Held from a cache or bootstrap while the service cannot be had: OpenFeature says READY first, so this waits for its turn.
+    if (error) setTimeout(() => this.#impair(event, error.message));
   }
 
   async onClose(): Promise<void> {
@@ -115,24 +121,28 @@ export class FledgeProvider implements Provider {
   /** Passes on what the client tells. */
   #listen(): void {
     const client = this.#client;
-    const impair = (event: ServerProviderEvents.Error | ServerProviderEvents.Stale, message: string): void => {
-      this.#impaired = true;
-      this.events.emit(event, { message });
-    };
-    const onStale = (): void => impair(ServerProviderEvents.Stale, 'Contact with the Fledge service is lost');
     this.#offs = [
       client.on('change', ({ flags }) =>
         this.events.emit(ServerProviderEvents.ConfigurationChanged, { flagsChanged: [...flags] }),
       ),
-      client.on('stale', onStale),
+      client.on('stale', () => this.#impair(ServerProviderEvents.Stale, 'Contact with the Fledge service is lost')),
       client.on('error', ({ kind, message }) => {
-        if (kind === 'refused') impair(ServerProviderEvents.Error, message);
+        if (kind === 'refused') this.#impair(ServerProviderEvents.Error, message);
+        // A start from bootstrap or cache whose first contact failed: the client was never ready, so it does not say `stale`.
+        else if (client.status.state === 'stale') this.#impair(ServerProviderEvents.Stale, message);
       }),
       client.on('ready', () => {
-        if (this.#impaired) this.events.emit(ServerProviderEvents.Ready);
-        this.#impaired = false;
+        if (this.#impairment) this.events.emit(ServerProviderEvents.Ready);
+        this.#impairment = undefined;
       }),
     ];
+  }
+
+  #impair(event: Impairment, message: string): void {
+    if (event === this.#impairment || ['ready', 'closed'].includes(this.#client.status.state)) return;
+    this.#impairment = event;
+    const code = event === ServerProviderEvents.Error ? { errorCode: ErrorCode.GENERAL } : {};
+    this.events.emit(event, { message, ...code });
   }
 }
 

@@ -148,6 +148,30 @@ describe('an OpenFeature client over Fledge', () => {
     expect(await client.getBooleanValue('checkout', true)).toBe(false);
   });
 
+  it('is stale while it has but a snapshot from before and the service is away, and ready when that is back', async () => {
+    const port = await unusedPort();
+    await provide(connect(`http://127.0.0.1:${port}`, { bootstrap: snapshotOf(1, { checkout: true }) }));
+    await until(() => client.providerStatus === ServerProviderStatus.STALE);
+    expect(await client.getBooleanValue('checkout', false)).toBe(true);
+    await startService(snapshotOf(2, { checkout: false }), port);
+    await until(() => client.providerStatus === ServerProviderStatus.READY);
+    expect(await client.getBooleanValue('checkout', true)).toBe(false);
+    expect(heard.map(({ event }) => event).filter((event) => event !== ProviderEvents.ConfigurationChanged)).toEqual([
+      ProviderEvents.Ready,
+      ProviderEvents.Stale,
+      ProviderEvents.Ready,
+    ]);
+  });
+
+  it('is in error when its key is refused though it has a snapshot from before', async () => {
+    const service = await startService(snapshotOf(1, { checkout: true }));
+    service.key = 'another';
+    await provide(connect(service.url, { bootstrap: snapshotOf(1, { checkout: true }) }));
+    await until(() => client.providerStatus === ServerProviderStatus.ERROR);
+    expect(heard.at(-1)).toMatchObject({ event: ProviderEvents.Error, details: { errorCode: 'GENERAL' } });
+    expect(await client.getBooleanValue('checkout', false)).toBe(true);
+  });
+
   it('is in error while the key is refused, and answers from the last snapshot', async () => {
     const service = await startService(snapshotOf(1, { checkout: true }));
     await provide(connect(service.url));
