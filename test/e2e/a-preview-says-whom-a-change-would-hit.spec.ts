@@ -7,6 +7,7 @@ type Preview = {
   readonly warnings: readonly Problem[];
   readonly diff: readonly string[];
   readonly whoMoves: WhoMoves | null;
+  readonly text: string;
 };
 
 let api: TestApi;
@@ -111,6 +112,42 @@ describe('a preview', () => {
       [null, 0],
     ]);
     expect(whoMoves?.audiences.map(({ meets }) => meets)).toContainEqual(['country in "DE"']);
+  });
+
+  it('says it plainly when somebody would go from one treatment to another, and when nobody would', async () => {
+    await save(weights(5, 5, 90));
+    const { text } = await preview(weights(5, 40, 55));
+    expect(text).toMatch(/^everyone: 36[\d.]* % ± 0\.3\d* % move, at least 35 % have to: control → b 33/);
+    expect(text).toMatch(/\neveryone: 1\.\d+ % ± 0\.\d+ % go from one treatment to another\n/);
+    expect(text).toContain('lighter: keep the split and change the weight of b alone, which moves 35');
+    await save(weights(10, 10, 80));
+    expect((await preview(weights(20, 20, 60))).text).toContain('everyone: nobody goes from one treatment to another');
+  });
+
+  it('answers what Swagger UI shows as its answer', async () => {
+    const path = targetingPath('new-checkout');
+    await api.admin.post('/projects/default/flags', { key: 'new-checkout', type: 'boolean' }).expect(201);
+    const { body } = await api.admin.get(path).expect(200);
+    const targeting = (percentage: number): object => ({
+      ...(body as object),
+      enabled: true,
+      rules: [{ ...germany(percentage), serve: { variant: 'on' } }],
+      fallthrough: { variant: 'off' },
+    });
+    await api.admin.put(path, targeting(25)).expect(200);
+    const { version: _, ...edited } = targeting(50) as { version: number };
+    const { paths } = (await api.as(undefined).get('/openapi.json').expect(200)).body as {
+      paths: Record<
+        string,
+        { post: { responses: { 200: { content: { 'application/json': { example: Preview } } } } } }
+      >;
+    };
+    const operation = paths['/api/v1/projects/{project}/environments/{environment}/flags/{flag}/preview'];
+    const rounded = (key: string, value: unknown): unknown =>
+      key === 'error' && typeof value === 'number' ? Math.round(value * 1e5) / 1e5 : value;
+    expect(JSON.parse(JSON.stringify(await preview(edited, path), rounded))).toEqual(
+      operation?.post.responses[200].content['application/json'].example,
+    );
   });
 
   it('saves nothing', async () => {

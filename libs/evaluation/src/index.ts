@@ -38,6 +38,7 @@ export { traceText } from './trace-text.js';
 export { describeChanges } from './describe-changes.js';
 export { whoMoves } from './who-moves.js';
 export type { RuleMoves, WhoMoves } from './who-moves.js';
+export { whoMovesText } from './who-moves-text.js';
 export type { LighterEdit } from './lighter-edit.js';
 export type { Move, Movement, Share } from './movement.js';
 export type { Served } from './sequence.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createEvaluator, whoMoves } from '@fledge/evaluation';
+import { createEvaluator, whoMoves, whoMovesText } from '@fledge/evaluation';
 import type { Condition, Flag, Movement, Rule, Serve } from '@fledge/evaluation';
 import { flagOf, snapshotOf } from './support/documents.js';
 
@@ -189,6 +189,34 @@ describe('whoMoves', () => {
       ['b', 50],
       ['c', 25],
     ]);
+  });
+
+  it('is told in words, a line each', () => {
+    const lines = (before: Flag, after: Flag): string[] => whoMovesText(whoMoves(before, after, none)).split('\n');
+    expect(lines(gate(25), gate(25))).toEqual([
+      'everyone: nobody moves',
+      'r, of those it is for: nobody moves',
+      'whom no rule is for: there can be nobody',
+    ]);
+    const [before, after] = [flagOf({ fallthrough: null }), flagOf({ fallthrough: { variant: 'b' } })];
+    expect(lines(before, after)).toEqual(
+      ['everyone', 'whom no rule is for'].flatMap((who) => [
+        `${who}: 100 % ± 0 % move, at least 100 % have to: the caller's default → b 100 %`,
+        `${who}: nobody goes from one treatment to another`,
+      ]),
+    );
+    const [five, forty] = [
+      { a: 5, b: 5, c: 90 },
+      { a: 5, b: 40, c: 55 },
+    ].map((weights) => flagOf({ fallthrough: split(weights) }));
+    if (five === undefined || forty === undefined) throw new Error('there are two');
+    expect(lines(five, forty).slice(0, 2)).toEqual([
+      'everyone: 36.69 % ± 0.3 % move, at least 35 % have to: c → b 34.11 %, a → b 1.33 %, c → a 1.26 %',
+      'everyone: 1.33 % ± 0.07 % go from one treatment to another',
+    ]);
+    expect(lines(five, forty).at(-1)).toBe(
+      'whom no rule is for: lighter: keep the split and change the weight of b alone, which moves 35.41 % instead',
+    );
   });
 
   it('is the same at every call', () => {

@@ -1,10 +1,11 @@
 import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
-import { describeChanges, whoMoves } from '@fledge/evaluation';
+import { describeChanges, whoMoves, whoMovesText } from '@fledge/evaluation';
 import { TargetingStore, type TargetingRef } from '@fledge/store';
 import { ForRole } from '../auth/access.js';
 import { BodyExamples, QuestionProblems } from '../http/openapi.js';
 import { PreviewAnswerDto, PreviewDto } from './preview.dto.js';
+import { PREVIEW_EXAMPLE } from './preview.example.js';
 import { readTargeting, together } from './preview.js';
 import { TARGETING_EXAMPLE } from './targeting.example.js';
 
@@ -24,16 +25,17 @@ export class PreviewController {
   @ApiOperation({
     summary: 'Ask whom a change would hit, before it is saved',
     description:
-      'Answers every problem and warning, the difference in words, and who would get another variant: exact for 100,000 synthetic units, so it needs no user data. Saves nothing.',
+      'Answers every problem and warning, the difference in words, and who would get another variant: exact for 100,000 synthetic units, so it needs no user data. Says plainly when somebody would go from one treatment to another, and what edit would move fewer. Saves nothing.',
   })
   @BodyExamples(PreviewDto, { 'Our own team, and 25 % of Germany': { targeting: TARGETING } })
-  @ApiOkResponse({ type: PreviewAnswerDto })
+  @ApiOkResponse({ type: PreviewAnswerDto, example: PREVIEW_EXAMPLE })
   @QuestionProblems()
   async preview(@Param() place: TargetingRef, @Body() body: PreviewDto): Promise<PreviewAnswerDto> {
     const { targeting, problems: ofFields } = readTargeting(body.targeting, place);
     const { before, after, snapshot, problems: ofDocument, warnings } = await this.targetings.preview(place, targeting);
     const problems = together(ofFields, ofDocument);
-    if (problems.length > 0) return { problems, warnings, diff: [], whoMoves: null };
-    return { problems, warnings, diff: describeChanges(before, after), whoMoves: whoMoves(before, after, snapshot) };
+    if (problems.length > 0) return { problems, warnings, diff: [], whoMoves: null, text: '' };
+    const moves = whoMoves(before, after, snapshot);
+    return { problems, warnings, diff: describeChanges(before, after), whoMoves: moves, text: whoMovesText(moves) };
   }
 }

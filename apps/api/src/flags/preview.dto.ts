@@ -3,6 +3,7 @@ import type { Problem, WhoMoves } from '@fledge/evaluation';
 import { DocumentProblemDto } from '../http/openapi.js';
 import { IsPresent } from '../http/strings.js';
 import { ReplaceTargetingDto } from './targeting.dto.js';
+import { WhoMovesDto } from './who-moves.dto.js';
 
 /** The document that would be saved. */
 export class PreviewDto {
@@ -33,12 +34,9 @@ export class PreviewAnswerDto {
   })
   diff!: readonly string[];
 
-  @ApiProperty({
-    type: 'object',
-    additionalProperties: true,
-    nullable: true,
-    description:
-      'Which share of units would get another variant, as a matrix of variants before and after, beside the smallest share that could: for everyone, per rule, and per combination of conditions. Null while there are problems.',
-  })
+  @ApiProperty({ type: WhoMovesDto, nullable: true, description: 'Null while there are problems.' })
   whoMoves!: WhoMoves | null;
+
+  @ApiProperty({ description: 'whoMoves to read: for the whole and for every rule, a line each.' })
+  text!: string;
 }
