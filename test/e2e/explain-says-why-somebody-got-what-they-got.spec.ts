@@ -69,6 +69,7 @@ beforeAll(async () => {
   moments.wednesday = await moment();
   await api.admin.post('/projects/default/cohorts/staff/members', { list: 'included', remove: ['user-7'] }).expect(200);
   moments.thursday = await moment();
+  await put({ enabled: true, rules: [germany(100), STAFF], fallthrough: { variant: 'on' } });
   await api.admin.post('/projects/default/flags/new-checkout/archive', {}).expect(200);
   moments.friday = await moment();
 });
@@ -90,6 +91,15 @@ describe('why did user-7 not get it last Tuesday at 14:03?', () => {
     );
     expect(inFrom(text)).toBeGreaterThan(10);
     expect(inFrom(text)).toBeLessThanOrEqual(100);
+  });
+
+  it('is answered for a moment however its zone is written', async () => {
+    const utc = new Date(moments.tuesday);
+    const there = new Date(utc.getTime() + 90 * 60_000).toISOString().replace('Z', '+01:30');
+    const { evaluation, text, version } = await why({ context: USER, at: there });
+    expect({ evaluation, text, version }).toEqual(
+      (({ at: _, trace: __, ...rest }) => rest)(await why({ context: USER, at: moments.tuesday })),
+    );
   });
 
   it('names the cohort that they were in on Wednesday and are no more', async () => {
