@@ -54,7 +54,7 @@ export default {
     {
       name: 'sdk-no-dependencies',
       severity: 'error',
-      from: { path: '^sdk/src', pathNot: ['^sdk/src/node'] },
+      from: { path: '^sdk/src', pathNot: ['^sdk/src/(node|fledge-types)'] },
       to: { dependencyTypes: ['npm', 'core'] },
     },
     only('apps/api/src', ['^libs/', '^migrations/'], 'The service.'),

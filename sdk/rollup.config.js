@@ -48,6 +48,14 @@ const code = {
   ],
 };
 
+/** What package.json names as `bin`. */
+const commands = {
+  input: { 'fledge-types': here('src/fledge-types.ts') },
+  external,
+  plugins: [esbuild({ target: 'es2022', tsconfig })],
+  output: { dir: 'dist', format: 'es' },
+};
+
 const types = (input, resolver) => ({
   input,
   external,
@@ -63,6 +71,7 @@ const types = (input, resolver) => ({
 // The main entry's declarations stand in one file: only what is declared in a module itself can be augmented.
 export default [
   code,
+  commands,
   types({ index }, evaluatorFromSource),
   types({ explain }, evaluatorFromSource),
   types(others, sharedFromMain),

@@ -116,6 +116,7 @@ export const ROUTES: readonly Route[] = [
     body: { list: 'included', add: ['d', 'e'], remove: ['a'] },
   },
   { method: 'get', path: `${P}/environments/production/flags`, role: 'viewer' },
+  { method: 'get', path: `${P}/environments/production/types.d.ts`, role: 'viewer' },
   { method: 'get', path: FLAG, role: 'viewer' },
   {
     method: 'put',

@@ -3,6 +3,7 @@ import { APP_FILTER, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { AuthModule } from './auth/auth.module.js';
 import { ChangesModule } from './changes/changes.module.js';
 import { CohortsModule } from './cohorts/cohorts.module.js';
+import { DeclarationsModule } from './declarations/declarations.module.js';
 import { DeliveryModule } from './delivery/delivery.module.js';
 import { EnvironmentsModule } from './environments/environments.module.js';
 import { FlagsModule } from './flags/flags.module.js';
@@ -31,6 +32,7 @@ export class AppModule {
         CohortsModule,
         ChangesModule,
         TokensModule,
+        DeclarationsModule,
         DeliveryModule,
         OfrepModule,
         HealthModule,

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { validateDefinition } from '@fledge/evaluation';
+import { validateDefinition, type Flag } from '@fledge/evaluation';
 import type { DataSource } from 'typeorm';
 import type { Actor } from './actor.js';
 import { appendChange, type Touched } from './change-log.js';
@@ -19,7 +19,7 @@ import {
 } from './flag-definition.js';
 import { refuseMissingPrerequisites, refuseServedVariants } from './flag-references.js';
 import { DEFAULT_LIMITS, refuseBeyond, type Limits } from './limits.js';
-import { findFlag, findProject, lockEnvironments, refuseStale, type Expected } from './locate.js';
+import { findEnvironment, findFlag, findProject, lockEnvironments, refuseStale, type Expected } from './locate.js';
 import { containing, slice, toPage, type Page, type PageQuery } from './page.js';
 import { reachOfAll, withReach } from './reach.js';
 import { flagsRequiring, refuseReferenced } from './references.js';
@@ -31,6 +31,9 @@ export type FlagQuery = PageQuery & {
   readonly tag?: string | undefined;
   readonly archived?: boolean | undefined;
 };
+
+/** What application code sees of a flag, whoever gets what of it. */
+export type FlagShape = Pick<Flag, 'key' | 'type' | 'variants'>;
 
 const SORTS = {
   key: { expression: 'flag.key', type: 'text' },
@@ -75,6 +78,18 @@ export class FlagStore {
     return read(async () => {
       const owner = await findProject(this.dataSource.manager, project);
       return flagDocument(await findFlag(this.dataSource.manager, owner, key), owner.key);
+    });
+  }
+
+  /** Every flag that SDKs of the environment can be served, in one order for all databases. @throws DomainError `not_found` */
+  async shapes(project: string, environment: string): Promise<FlagShape[]> {
+    return read(async () => {
+      const owner = await findProject(this.dataSource.manager, project);
+      await findEnvironment(this.dataSource.manager, owner, environment);
+      return this.dataSource.query<FlagShape[]>(
+        `SELECT key, type, variants FROM flag WHERE project_id = $1 AND archived_at IS NULL ORDER BY key COLLATE "C"`,
+        [owner.id],
+      );
     });
   }
 

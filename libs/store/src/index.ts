@@ -11,7 +11,7 @@ export type { Role, TokenKind } from './entities/token.entity.js';
 export { EnvironmentStore, type EnvironmentEdit, type NewEnvironment } from './environments.js';
 export { DomainError, ERRORS, type ErrorCode, type ErrorDetails } from './errors.js';
 export type { FlagEdit, NewFlag } from './flag-definition.js';
-export { FlagStore, type FlagQuery } from './flags.js';
+export { FlagStore, type FlagQuery, type FlagShape } from './flags.js';
 export { HistoryStore, type Moment } from './history.js';
 export { DEFAULT_LIMITS, type Limits } from './limits.js';
 export type { Expected } from './locate.js';
