@@ -228,6 +228,7 @@ export const OPEN_ROUTES: readonly {
 }[] = [
   { method: 'get', path: '/sdk/v1/snapshot', for: 'sdk' },
   { method: 'get', path: '/sdk/v1/stream', for: 'sdk' },
+  { method: 'get', path: '/sdk/v1/types.d.ts', for: 'sdk' },
   { method: 'post', path: '/ofrep/v1/evaluate/flags', for: 'evaluation' },
   { method: 'post', path: '/ofrep/v1/evaluate/flags/checkout', for: 'evaluation' },
   // Its token is in the query, made of a secret and the key's id: asked for by the route itself.
