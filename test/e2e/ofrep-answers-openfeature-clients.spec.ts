@@ -32,7 +32,9 @@ beforeAll(async () => {
     const type = typeof value;
     await makeFlag(api, {
       key,
-      ...{ type, variants: { only: value }, metadata: { owner: 'shop', size: 3, core: true } },
+      type,
+      variants: { only: value },
+      metadata: { owner: 'shop', size: 3, core: true },
     });
   }
   await makeFlag(api, { key: 'old' });

@@ -22,9 +22,9 @@ beforeAll(async () => {
     { key: 'checkout' },
     { rules: [{ id: 'germany', conditions: GERMANY, serve: { variant: 'on' } }], fallthrough: { variant: 'off' } },
   );
-  await makeFlag(api, { key: 'banner', ...{ type: 'string', variants: { plain: 'Hello', loud: 'HELLO' } } });
-  await makeFlag(api, { key: 'size', ...{ type: 'number', variants: { small: 20, large: 50 } } });
-  await makeFlag(api, { key: 'limits', ...{ type: 'object', variants: { few: { max: 3 }, many: { max: 30 } } } });
+  await makeFlag(api, { key: 'banner', type: 'string', variants: { plain: 'Hello', loud: 'HELLO' } });
+  await makeFlag(api, { key: 'size', type: 'number', variants: { small: 20, large: 50 } });
+  await makeFlag(api, { key: 'limits', type: 'object', variants: { few: { max: 3 }, many: { max: 30 } } });
   await makeFlag(api, { key: 'undecided' }, { enabled: false, offVariant: null });
   await makeFlag(api, { key: 'toggle' });
 });
@@ -106,7 +106,7 @@ describe('the server SDK of OpenFeature', () => {
     const { key } = await clientKey(api);
     for (const headers of [{ authorization: `Bearer ${key}` }, { 'X-API-Key': key }]) {
       await server.OpenFeature.setProviderAndWait(
-        new OFREPProvider({ baseUrl: api.url, headers: Object.entries(headers) as [string, string][] }),
+        new OFREPProvider({ baseUrl: api.url, headers: Object.entries(headers) }),
       );
       await expectAnswers(server.OpenFeature.getClient());
     }

@@ -25,7 +25,11 @@ export async function clientKey(
 }
 
 /** Makes a flag and enables it in production; `targeting` replaces parts of what it begins with. */
-export async function makeFlag(api: TestApi, flag: { readonly key: string }, targeting: object = {}): Promise<void> {
+export async function makeFlag(
+  api: TestApi,
+  flag: { readonly key: string; readonly [name: string]: unknown },
+  targeting: object = {},
+): Promise<void> {
   await api.admin.post('/projects/default/flags', { type: 'boolean', ...flag }).expect(201);
   await edit(api, flag.key, { enabled: true, ...targeting });
 }
