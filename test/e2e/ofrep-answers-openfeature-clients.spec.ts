@@ -196,9 +196,8 @@ describe('a key', () => {
     const strict = await startApi({ FLEDGE_LIMIT_OFREP_PER_SECOND: '3' });
     const hasty = strict.as((await clientKey(strict)).key);
     const other = strict.as((await clientKey(strict)).key);
-    const answers: Response[] = [];
-    for (let asked = 0; asked < 20; asked += 1)
-      answers.push(await hasty.post(one('any'), context).set('origin', 'https://shop.example'));
+    const ask = async (): Promise<Response> => hasty.post(one('any'), context).set('origin', 'https://shop.example');
+    const answers = await Promise.all(Array.from({ length: 20 }, ask));
     const refused = answers.filter(({ status }) => status === 429);
     expect(refused.length).toBeGreaterThan(0);
     for (const { headers, body } of refused) {
@@ -206,7 +205,8 @@ describe('a key', () => {
       expect(headers['retry-after']).toMatch(/^[1-9]\d*$/);
       expect(headers['access-control-allow-origin']).toBe('https://shop.example');
     }
-    expect((await hasty.post(BULK, context)).body).toEqual(refusal('GENERAL'));
+    const all = await Promise.all(Array.from({ length: 10 }, async () => hasty.post(BULK, context)));
+    expect(all.find(({ status }) => status === 429)?.body).toEqual(refusal('GENERAL'));
     await other.post(BULK, context).expect(200);
     await strict.stop();
   });
