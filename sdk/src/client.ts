@@ -69,7 +69,7 @@ export interface FledgeClient {
     context: Context,
     defaultValue: Value,
   ): EvaluationDetails<FlagValue<Key, Widened<Value>>>;
-  /** Every flag of the snapshot in force, without defaults: no `value` where the caller's default would be meant. */
+  /** Every flag of the snapshot in force, without defaults: no `value` where the caller's default would be meant. The record has no prototype. */
   evaluateAll(context: Context): Record<string, Answer>;
   /** The snapshot in force. */
   readonly snapshot: Snapshot | undefined;

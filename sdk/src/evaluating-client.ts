@@ -144,10 +144,7 @@ export class EvaluatingClient implements FledgeClient {
   }
 
   evaluateAll(context: Context): Record<string, Answer> {
-    const all: Record<string, Answer> = {};
-    const now = this.#now();
-    for (const key of Object.keys(this.snapshot?.flags ?? {})) all[key] = this.#answer(key, context, undefined, now);
-    return all;
+    return this.#holder.evaluator?.evaluateAll(context, this.#now) ?? {};
   }
 
   on<Event extends keyof ClientEvents>(event: Event, listener: (detail: ClientEvents[Event]) => void): () => void {
@@ -169,28 +166,28 @@ export class EvaluatingClient implements FledgeClient {
 
   /** Every evaluation for the application passes here, one by one; `evaluateAll` does not. */
   #decide(key: string, context: Context, expected: FlagType | undefined): Answer {
-    const answer = this.#answer(key, context, expected, this.#now());
+    const answer = this.#answer(key, context, expected);
     this.#settings.onEvaluation?.(key, context, answer);
     return answer;
   }
 
-  #answer(key: string, context: Context, expected: FlagType | undefined, now: number): Answer {
+  #answer(key: string, context: Context, expected: FlagType | undefined): Answer {
     try {
       const { evaluator } = this.#holder;
-      return evaluator ? evaluator.evaluate(key, context, now, expected) : NOT_READY;
+      return evaluator ? evaluator.evaluate(key, context, this.#now, expected) : NOT_READY;
     } catch {
       return failed('GENERAL', 'The context could not be read');
     }
   }
 
   /** The time by the clock given, or by the system's if that one fails. */
-  #now(): number {
+  readonly #now = (): number => {
     try {
       return (this.#settings.now ?? Date.now)();
     } catch {
       return Date.now();
     }
-  }
+  };
 
   /** Gives the cache a moment, so that the source can ask for what is newer, and then the source its way. */
   async #run(source: Source): Promise<void> {

@@ -1,5 +1,7 @@
 import { own } from './json.js';
 import type { JsonRecord } from './json.js';
+import { timeOf } from './run.js';
+import type { Timed } from './run.js';
 
 /** The name of an attribute, taken apart once. */
 export type Attribute = { readonly name: string; readonly path: readonly string[] | undefined };
@@ -14,10 +16,10 @@ export function attribute(name: string): Attribute {
 
 /**
  * The attribute's value, undefined when it is absent: the name taken literally first, then as a dotted path into
- * objects. `$now` is `now` unless the context brings one.
+ * objects. `$now` is the time of the run unless the context brings one.
  */
-export function read({ name, path }: Attribute, context: JsonRecord, now: number): unknown {
+export function read({ name, path }: Attribute, context: JsonRecord, run: Timed): unknown {
   const value = Object.hasOwn(context, name) ? context[name] : undefined;
   if (value !== undefined) return value;
-  return name === '$now' ? now : path?.reduce<unknown>(own, context);
+  return name === '$now' ? timeOf(run) : path?.reduce<unknown>(own, context);
 }

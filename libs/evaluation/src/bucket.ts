@@ -36,5 +36,5 @@ export function group(unitBucket: number): number {
 
 /** The unit that a gate or split would bucket: the value of `bucketBy` in the context as text; undefined when missing. */
 export function unitOf(context: Context, bucketBy = 'targetingKey', now = 0): string | undefined {
-  return unitText(read(attribute(bucketBy), context, now));
+  return unitText(read(attribute(bucketBy), context, { now }));
 }

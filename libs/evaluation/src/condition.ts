@@ -10,12 +10,12 @@ function isTexts(value: unknown): value is readonly string[] {
 
 function attributeTest(condition: unknown, compile: ReturnType<typeof matcher>): Test {
   const subject = attribute(need(condition, 'attribute', isText));
-  if (compile === undefined) return (context, run) => (read(subject, context, run.now) ?? null) !== null;
+  if (compile === undefined) return (context, run) => (read(subject, context, run) ?? null) !== null;
   const values = need(condition, 'values', isList);
   const match = compile(values, need(condition, 'ignoreCase', isBoolean, false));
   const none = values.length === 0;
   return (context, run) => {
-    const actual = read(subject, context, run.now);
+    const actual = read(subject, context, run);
     if (typeof actual === 'object' && isList(actual))
       return some(none ? [] : actual.map((element) => () => match(element)), context, run);
     return none && isScalar(actual) ? false : match(actual);

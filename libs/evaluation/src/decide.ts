@@ -2,18 +2,13 @@ import { choice, compileMark } from './choice.js';
 import type { Choice } from './choice.js';
 import { isBoolean, isList, isText, own } from './json.js';
 import { compileRule } from './rule.js';
-import { deferred, need, never } from './run.js';
-import type { Step } from './run.js';
-import { always, compileServe, isKnownServe } from './serve.js';
-import type { Pick } from './serve.js';
+import { deferred, need, resolve } from './run.js';
+import type { Part, Step } from './run.js';
+import { compileServe, isKnownServe } from './serve.js';
 
-// One for all flags: reading a thousand empty lists takes longer than reading one.
-const NONE: readonly never[] = [];
-
-/** Compiles a list element by element; what is no list is taken for a list of one broken element. */
-export function compileEach<R>(list: unknown, compile: (element: unknown) => Step<R>): readonly Step<R>[] {
-  if (!isList(list)) return [deferred(() => compile(undefined))];
-  return list.length === 0 ? NONE : list.map((element) => deferred(() => compile(element)));
+/** The elements of a list; what is no list is taken for a list of one broken element. */
+export function each(list: unknown): readonly unknown[] {
+  return isList(list) ? list : [undefined];
 }
 
 /** Compiles a prerequisite into the key of its flag when it does not hold, undefined when it does. */
@@ -26,42 +21,41 @@ export function compilePrerequisite(prerequisite: unknown): Step<string | undefi
   };
 }
 
-/** Compiles what is served when no rule applies. */
-export function compileFallthrough(flag: unknown): Pick {
+/** Compiles what is served when no rule applies; where that is nothing, the caller's default. */
+export function compileFallthrough(flag: unknown): Part<Choice> {
+  const none = deferred(() => choice(flag, null, 'DEFAULT'));
   const serve = own(flag, 'fallthrough');
-  if (serve === null) return never;
+  if (serve === null) return none;
   if (!isKnownServe(serve)) throw new TypeError('fallthrough');
   const rules = own(flag, 'rules');
   const reason = isList(rules) && rules.length === 0 ? 'STATIC' : 'DEFAULT';
   const mark = compileMark(own(flag, 'measure'), {}, own(flag, 'key'));
-  return compileServe(serve, own(flag, 'key'), (variant, bySplit) =>
-    choice(flag, variant, bySplit ? 'SPLIT' : reason, {}, mark),
-  );
+  const choose = (variant: string, bySplit: boolean): Choice =>
+    choice(flag, variant, bySplit ? 'SPLIT' : reason, {}, mark);
+  return compileServe(serve, own(flag, 'key'), choose, none);
 }
 
 function isVariant(value: unknown): value is string | null {
   return value === null || isText(value);
 }
 
-/** Compiles a flag into its choice, in the order of the contract. */
-export function compileFlag(flag: unknown): Step<Choice> {
-  const off = always(() => choice(flag, need(flag, 'offVariant', isVariant), 'DISABLED'));
+/**
+ * Compiles a flag into its choice, in the order of the contract but from its end: every part is given what decides where
+ * it does not, so that following them is one call after the other, and none at all for a flag without conditions.
+ */
+export function compileFlag(flag: unknown): Part<Choice> {
+  const off = deferred(() => choice(flag, need(flag, 'offVariant', isVariant), 'DISABLED'));
   if (!need(flag, 'enabled', isBoolean)) return off;
-  const prerequisites = compileEach(own(flag, 'prerequisites'), compilePrerequisite);
-  const rules = compileEach(own(flag, 'rules'), (rule) => compileRule(flag, rule));
-  const fallthrough = deferred(() => compileFallthrough(flag));
-  const none = always(() => choice(flag, null, 'DEFAULT'));
-  return (context, run) => {
-    for (const prerequisite of prerequisites) {
-      const failed = prerequisite(context, run);
-      if (failed === undefined) continue;
-      run.extra = { ...run.extra, prerequisiteFailed: failed };
-      return off(context, run);
-    }
-    for (const rule of rules) {
-      const decided = rule(context, run);
-      if (decided !== undefined) return decided;
-    }
-    return fallthrough(context, run) ?? none(context, run);
-  };
+  const decided = each(own(flag, 'rules')).reduceRight<Part<Choice>>(
+    (next, rule) => deferred(() => compileRule(flag, rule, next)),
+    deferred(() => compileFallthrough(flag)),
+  );
+  return each(own(flag, 'prerequisites')).reduceRight<Part<Choice>>((next, prerequisite) => {
+    const failing = deferred(() => compilePrerequisite(prerequisite));
+    return (context, run) => {
+      const failed = failing(context, run);
+      if (failed !== undefined) run.extra = { ...run.extra, prerequisiteFailed: failed };
+      return resolve(failed === undefined ? next : off, context, run);
+    };
+  }, decided);
 }

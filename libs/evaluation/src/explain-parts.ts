@@ -1,12 +1,13 @@
 import { attribute, read } from './attribute.js';
 import { bucket, partsToAdmit, threshold, unitText } from './bucket.js';
 import { compileCondition } from './condition.js';
-import type { Machine } from './evaluator.js';
+import type { Machine } from './machine.js';
 import { admits, compileDraw, compileGate } from './gate.js';
 import { asText, elements, isText, own, ownOr } from './json.js';
 import type { JsonRecord } from './json.js';
 import { murmur3 } from './murmur3.js';
-import type { Run, Truth } from './run.js';
+import { resolve } from './run.js';
+import type { Part, Truth } from './run.js';
 import { score } from './split.js';
 import type {
   CohortRuleTrace,
@@ -24,14 +25,14 @@ export type Scene = {
   readonly cohorts: unknown;
   readonly flags: unknown;
   readonly context: JsonRecord;
-  readonly now: number;
+  now: number;
   readonly seen: Set<string>;
 };
 
 /** Lets the evaluator itself judge one part, in a run of its own. Throws what is broken. */
-export function judge<R>({ machine, context, now }: Scene, step: (context: JsonRecord, run: Run) => R): R {
+export function judge<R>({ machine, context, now }: Scene, part: Part<R>): R {
   machine.begin(now);
-  return step(context, machine.run);
+  return resolve(part, context, machine.run);
 }
 
 /** The word for a truth. */
@@ -44,7 +45,7 @@ function drawTrace(scene: Scene, document: unknown, defaultSalt: unknown): DrawT
   compileDraw(document, defaultSalt);
   const bucketBy = asText(ownOr(document, 'bucketBy', 'targetingKey'));
   const salt = asText(ownOr(document, 'salt', defaultSalt));
-  const unit = unitText(read(attribute(bucketBy), scene.context, scene.now));
+  const unit = unitText(read(attribute(bucketBy), scene.context, scene));
   return { bucketBy, unit: unit ?? null, salt, bucket: unit === undefined ? null : bucket(unit, salt) };
 }
 
@@ -98,7 +99,7 @@ function conditionTrace(scene: Scene, condition: unknown): ConditionTrace {
     return { cohorts: traces, ...negate, result };
   }
   const name = asText(own(condition, 'attribute'));
-  const actual = read(attribute(name), scene.context, scene.now);
+  const actual = read(attribute(name), scene.context, scene);
   return {
     attribute: name,
     operator: asText(own(condition, 'operator')),
@@ -124,7 +125,7 @@ function cohortTrace(scene: Scene, key: string): CohortTrace {
   const document = own(scene.cohorts, key);
   if (document === undefined) return { cohort: key, member, decidedBy: 'missing' };
   const name = asText(ownOr(document, 'attribute', 'targetingKey'));
-  const unit = unitText(read(attribute(name), scene.context, scene.now)) ?? null;
+  const unit = unitText(read(attribute(name), scene.context, scene)) ?? null;
   for (const list of ['excluded', 'included'] as const)
     if (unit !== null && elements(own(document, list)).includes(unit))
       return { cohort: key, member, decidedBy: list, unit };

@@ -1,8 +1,9 @@
+import { choice } from './choice.js';
 import type { Context } from './context.js';
-import { compileFlag, compileFallthrough, compilePrerequisite } from './decide.js';
+import { compileFallthrough, compileFlag, compilePrerequisite } from './decide.js';
 import { evaluate } from './evaluate.js';
 import type { Evaluation } from './evaluation.js';
-import { MAX_DEPTH, createMachine, createMemory } from './evaluator.js';
+import { MAX_DEPTH, createMachine, createMemory } from './machine.js';
 import { conditionTraces, gateTrace, judge, splitTrace } from './explain-parts.js';
 import type { Scene } from './explain-parts.js';
 import { isKnownDraw } from './gate.js';
@@ -36,7 +37,7 @@ function prerequisiteStep(scene: Scene, prerequisite: unknown, depth: number): T
 
 /** Fills the step as far as evaluation goes; what was filled in stays when it throws. */
 function explainRule(scene: Scene, flag: unknown, rule: unknown, step: Writable<RuleStep>): void {
-  const pick = compileRule(flag, rule);
+  const decision = compileRule(flag, rule, choice({}, null, 'DEFAULT'));
   step.enabled = own(rule, 'enabled') !== false;
   if (!step.enabled) return;
   const conditions: ConditionTrace[] = [];
@@ -45,7 +46,7 @@ function explainRule(scene: Scene, flag: unknown, rule: unknown, step: Writable<
   if (conditionTraces(scene, own(rule, 'conditions'), conditions) !== 'true') return;
   if (!isKnownDraw(gate) || !isKnownServe(serve)) return;
   if (gate !== undefined) step.gate = gateTrace(scene, gate, salt);
-  step.serves = judge(scene, pick)?.variant ?? null;
+  step.serves = judge(scene, decision).variant ?? null;
   const isInside = step.gate === undefined || step.gate.admits === 'true';
   if (isInside && isSplit(serve)) step.split = splitTrace(scene, serve, salt, step.serves);
 }
@@ -83,7 +84,7 @@ function explainFlag(scene: Scene, flag: unknown, depth: number, steps: TraceSte
     explainRule(scene, flag, rule, step);
     if (step.serves !== null) return;
   }
-  const serves = judge(scene, compileFallthrough(flag))?.variant ?? null;
+  const serves = judge(scene, compileFallthrough(flag)).variant ?? null;
   const serve = own(flag, 'fallthrough');
   const split = isSplit(serve) ? { split: splitTrace(scene, serve, own(flag, 'key'), serves) } : {};
   steps.push({ step: 'fallthrough', ...split, serves });

@@ -15,7 +15,7 @@ export type Gate = Draw & { readonly limit: number };
 
 /** The bucket of the context's unit, signed, so that the engine need not box it; undefined when it has no unit. */
 export function bucketOf({ bucketBy, saltHash }: Draw, context: JsonRecord, run: Run): number | undefined {
-  const unit = unitText(read(bucketBy, context, run.now));
+  const unit = unitText(read(bucketBy, context, run));
   return unit === undefined ? undefined : fmix32(unitHash(run, unit) ^ saltHash);
 }
 

@@ -20,23 +20,25 @@ function utf8(text: string): string {
 function hash(text: string, greatest: number): number {
   const { length } = text;
   let state = 0;
+  let seen = 0;
   let index = 0;
   for (; index + 4 <= length; index += 4) {
     const a = text.charCodeAt(index);
     const b = text.charCodeAt(index + 1);
     const c = text.charCodeAt(index + 2);
     const d = text.charCodeAt(index + 3);
-    if ((a | b | c | d) > greatest) return hash(utf8(text), 0xff);
+    seen |= a | b | c | d;
     state ^= scramble(a | (b << 8) | (c << 16) | (d << 24));
     state = (Math.imul((state << 13) | (state >>> 19), 5) + 0xe6546b64) | 0;
   }
   let word = 0;
   for (let shift = 0; index < length; index++, shift += 8) {
     const code = text.charCodeAt(index);
-    if (code > greatest) return hash(utf8(text), 0xff);
+    seen |= code;
     word |= code << shift;
   }
-  return fmix32(state ^ scramble(word) ^ length) >>> 0;
+  // One look at the end costs a text of ASCII less than one at every character.
+  return seen > greatest ? hash(utf8(text), 0xff) : fmix32(state ^ scramble(word) ^ length) >>> 0;
 }
 
 /**

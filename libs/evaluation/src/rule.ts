@@ -3,37 +3,36 @@ import type { Choice } from './choice.js';
 import { compileConditions } from './condition.js';
 import { admits, compileGate, isKnownDraw } from './gate.js';
 import { isBoolean, isText, own } from './json.js';
-import { all, deferred, need, never } from './run.js';
-import { always, compileServe, isKnownServe } from './serve.js';
-import type { Pick } from './serve.js';
+import { all, deferred, need, never, resolve } from './run.js';
+import type { Part } from './run.js';
+import { compileServe, isKnownServe } from './serve.js';
 
-/** What a rule does with a unit that meets its conditions. */
-function compileOutcome(flag: unknown, rule: unknown): Pick {
+/** What a rule does with a unit that meets its conditions; where it decides nothing, `next` does. */
+function compileOutcome(flag: unknown, rule: unknown, next: Part<Choice>): Part<Choice> {
   const salt = own(flag, 'key');
   const document = own(rule, 'gate');
   const otherwise = own(document, 'otherwise');
   const mark = compileMark(own(rule, 'measure'), document, salt);
-  const choose = (variant: string, bySplit: boolean): Choice =>
-    choice(flag, variant, bySplit ? 'SPLIT' : 'TARGETING_MATCH', { ruleId: need(rule, 'id', isText) }, mark);
-  const inside = compileServe(own(rule, 'serve'), salt, (variant, bySplit) =>
-    choose(variant, bySplit || otherwise !== undefined),
-  );
+  const choose = (variant: string, bySplit: boolean): Choice => {
+    const reason = bySplit || otherwise !== undefined ? 'SPLIT' : 'TARGETING_MATCH';
+    return choice(flag, variant, reason, { ruleId: need(rule, 'id', isText) }, mark);
+  };
+  const inside = deferred(() => compileServe(own(rule, 'serve'), salt, choose, next));
   if (document === undefined) return inside;
   const gate = compileGate(document, salt);
-  const outside = otherwise === undefined ? never : always(() => choose(need(document, 'otherwise', isText), true));
+  const outside = otherwise === undefined ? next : deferred(() => choose(need(document, 'otherwise', isText), true));
   return (context, run) => {
     const admitted = admits(gate, context, run);
-    if (admitted === undefined) return undefined;
-    return admitted ? inside(context, run) : outside(context, run);
+    return resolve(admitted === undefined ? next : admitted ? inside : outside, context, run);
   };
 }
 
-/** Compiles a rule into its choice; undefined when it does not apply. */
-export function compileRule(flag: unknown, rule: unknown): Pick {
-  if (!need(rule, 'enabled', isBoolean, true)) return never;
+/** Compiles a rule into its choice, or that of `next` where it does not apply. Throws when it is broken. */
+export function compileRule(flag: unknown, rule: unknown, next: Part<Choice>): Part<Choice> {
+  if (!need(rule, 'enabled', isBoolean, true)) return next;
   const tests = compileConditions(rule);
   if (!isKnownDraw(own(rule, 'gate')) || !isKnownServe(own(rule, 'serve'))) tests.push(never);
-  const outcome = deferred(() => compileOutcome(flag, rule));
+  const outcome = deferred(() => compileOutcome(flag, rule, next));
   if (tests.length === 0) return outcome;
-  return (context, run) => (all(tests, context, run) === true ? outcome(context, run) : undefined);
+  return (context, run) => resolve(all(tests, context, run) === true ? outcome : next, context, run);
 }

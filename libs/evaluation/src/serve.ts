@@ -2,12 +2,9 @@ import type { Choice } from './choice.js';
 import { bucketOf, compileDraw, isKnownDraw, pass } from './gate.js';
 import { isList, isRecord, isText, own } from './json.js';
 import { murmur3 } from './murmur3.js';
-import { deferred, need } from './run.js';
-import type { Step } from './run.js';
+import { deferred, need, resolve } from './run.js';
+import type { Part } from './run.js';
 import { winner } from './split.js';
-
-/** Makes a choice; undefined when nothing is decided. */
-export type Pick = Step<Choice | undefined>;
 
 /** The choice of a variant, by a split or not. */
 export type Choose = (variant: string, bySplit: boolean) => Choice;
@@ -22,15 +19,7 @@ export function isKnownServe(document: unknown): boolean {
   return own(document, 'split') !== undefined && isKnownDraw(document);
 }
 
-/** A step that always makes the one choice. */
-export function always(make: () => Choice): Step<Choice> {
-  return deferred(() => {
-    const only = make();
-    return () => only;
-  });
-}
-
-function compileSplit(document: unknown, salt: unknown, choose: Choose): Pick {
+function compileSplit(document: unknown, salt: unknown, choose: Choose, next: Part<Choice>): Part<Choice> {
   const draw = compileDraw(document, salt);
   const weights = new Map<string, number>();
   for (const entry of need(document, 'split', isList)) {
@@ -42,16 +31,21 @@ function compileSplit(document: unknown, salt: unknown, choose: Choose): Pick {
   const shares = [...weights]
     .filter(([, weight]) => weight > 0)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([variant, weight]) => ({ weight, hash: murmur3(variant) | 0, pick: always(() => choose(variant, true)) }));
+    .map(([variant, weight]) => ({
+      weight,
+      hash: murmur3(variant) | 0,
+      choice: deferred(() => choose(variant, true)),
+    }));
   return (context, run) => {
     const bucket = bucketOf(draw, context, run);
-    return bucket === undefined ? pass(draw, run) : shares[winner(bucket, shares)]?.pick(context, run);
+    const won = bucket === undefined ? pass(draw, run) : shares[winner(bucket, shares)];
+    return resolve(won === undefined ? next : won.choice, context, run);
   };
 }
 
-/** Compiles what a rule or a fallthrough serves. */
-export function compileServe(document: unknown, salt: unknown, choose: Choose): Pick {
+/** Compiles what a rule or a fallthrough serves; where that is nothing, `next` decides. Throws when it is broken. */
+export function compileServe(document: unknown, salt: unknown, choose: Choose, next: Part<Choice>): Part<Choice> {
   if (own(document, 'split') === undefined || own(document, 'variant') !== undefined)
-    return always(() => choose(need(document, 'variant', isText), false));
-  return deferred(() => compileSplit(document, salt, choose));
+    return choose(need(document, 'variant', isText), false);
+  return compileSplit(document, salt, choose, next);
 }

@@ -98,6 +98,20 @@ describe('an evaluator over changes', () => {
   });
 });
 
+describe('evaluating all flags', () => {
+  it('answers as evaluating them one by one does', () => {
+    fc.assert(
+      fc.property(anySnapshot, anyContext, (snapshot, context) => {
+        const evaluator = createEvaluator(snapshot);
+        const all = evaluator.evaluateAll(context, 0);
+        expect(Object.keys(all)).toEqual(Object.keys(snapshot.flags));
+        for (const key of Object.keys(snapshot.flags)) expect(all[key]).toEqual(evaluator.evaluate(key, context, 0));
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
 describe('the work of an evaluation', () => {
   beforeEach(() => {
     counted.hashes = 0;
@@ -137,6 +151,62 @@ describe('the work of an evaluation', () => {
     counted.hashes = 0;
     evaluator.evaluate('flag', { targetingKey: 'user-2' }, 0);
     expect(counted.hashes).toBe(1);
+  });
+
+  it('is no hash for all flags of a unit that was hashed before', () => {
+    const evaluator = createEvaluator(snapshotOf(Array.from({ length: 100 }, (_, index) => gated(`flag-${index}`))));
+    evaluator.evaluateAll({ targetingKey: 'user-1' }, 0);
+    counted.hashes = 0;
+    evaluator.evaluateAll({ targetingKey: 'user-1' }, 0);
+    evaluator.evaluate('flag-7', { targetingKey: 'user-1' }, 0);
+    expect(counted.hashes).toBe(0);
+  });
+
+  it('looks at no member of a cohort, however many it has', () => {
+    const reads = { count: 0 };
+    const members = new Proxy(
+      Array.from({ length: 1_000 }, (_, index) => `user-${index}`),
+      {
+        get: (target, name, receiver) => {
+          reads.count++;
+          return Reflect.get(target, name, receiver);
+        },
+      },
+    );
+    const rule = { id: 'r', conditions: [{ cohorts: ['cohort'] }], serve: { variant: 'b' } };
+    const evaluator = createEvaluator(snapshotOf([flagOf({ rules: [rule] })], [cohortOf({ included: members })]));
+    expect(evaluator.evaluate('flag', { targetingKey: 'user-999' }, 0).variant).toBe('b');
+    expect(reads.count).toBeGreaterThan(0);
+    reads.count = 0;
+    expect(evaluator.evaluate('flag', { targetingKey: 'user-500' }, 0).variant).toBe('b');
+    expect(evaluator.evaluate('flag', { targetingKey: 'somebody' }, 0).variant).toBe('a');
+    expect(reads.count).toBe(0);
+  });
+
+  it('reads no document again once a flag was evaluated', () => {
+    const reads = { count: 0 };
+    const evaluator = createEvaluator(snapshotOf([watched(gated('flag'), reads)]));
+    evaluator.evaluate('flag', { targetingKey: 'user-1' }, 0);
+    reads.count = 0;
+    for (let index = 0; index < 100; index++) evaluator.evaluate('flag', { targetingKey: `user-${index}` }, 0);
+    expect(reads.count).toBe(0);
+  });
+
+  it('reads the clock when a condition asks for the time, and once', () => {
+    let reads = 0;
+    const clock = (): number => ++reads;
+    const later = { attribute: '$now', operator: 'after' as const, values: [0] };
+    const timed = flagOf({
+      key: 'timed',
+      rules: [{ id: 'r', conditions: [later, later], gate: { percentage: 100 }, serve: { variant: 'b' } }],
+    });
+    const evaluator = createEvaluator(snapshotOf([gated('gated'), timed, { ...timed, key: 'timed-too' }]));
+    evaluator.evaluate('gated', { targetingKey: 'user-1' }, clock);
+    expect(reads).toBe(0);
+    expect(evaluator.evaluate('timed', { targetingKey: 'user-1' }, clock).variant).toBe('b');
+    expect(reads).toBe(1);
+    evaluator.evaluateAll({ targetingKey: 'user-1' }, clock);
+    expect(reads).toBe(2);
   });
 
   it('allocates no second answer for a choice that was made before', () => {
