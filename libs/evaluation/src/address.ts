@@ -1,30 +1,28 @@
-function binary(number: number, width: number): string {
-  return number.toString(2).padStart(width, '0');
-}
+const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
+const VERSION_4 = RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`);
+const VERSION_6 = /^(?:[\da-f]{1,4}:){7}[\da-f]{1,4}$/i;
 
-/** The 32 bits of a version 4 address. */
-function octets(text: string): string | undefined {
-  const parts = text.split('.');
-  // Only a canonical number from 0 to 255 survives the mask.
-  const isAddress = parts.length === 4 && parts.every((part) => String(Number(part) & 255) === part);
-  return isAddress ? parts.map((part) => binary(Number(part), 8)).join('') : undefined;
+function binary(numbers: readonly string[], radix: number, width: number): string {
+  return numbers.map((number) => Number.parseInt(number, radix).toString(2).padStart(width, '0')).join('');
 }
 
 /** The bits of an IP address, 32 of version 4 or 128 of version 6 (RFC 4291, no zone); undefined for anything else. */
 export function address(value: unknown): string | undefined {
-  if (typeof value !== 'string' || value.length > 45) return undefined;
-  const start = value.lastIndexOf(':') + 1;
-  const last = octets(value.slice(start));
-  if (start === 0) return last;
+  if (typeof value !== 'string') return undefined;
   // The last 32 bits of version 6 may be written as version 4.
+  const start = value.lastIndexOf(':') + 1;
+  const tail = value.slice(start);
+  const last = VERSION_4.test(tail) ? binary(tail.split('.'), 10, 8) : undefined;
+  if (start === 0) return last;
   const hex = (from: number): string => Number.parseInt(last?.slice(from, from + 16) ?? '', 2).toString(16);
-  const text = last === undefined ? value : `${value.slice(0, start)}${hex(0)}:${hex(16)}`;
-  const [left = [], right, ...more] = text.split('::').map((side) => (side === '' ? [] : side.split(':')));
-  const missing = 8 - left.length - (right?.length ?? 0);
-  if (more.length > 0 || (right === undefined ? missing !== 0 : missing < 1)) return undefined;
-  const groups = [...left, ...Array<string>(missing).fill('0'), ...(right ?? [])];
-  if (!groups.every((group) => /^[\da-f]{1,4}$/i.test(group))) return undefined;
-  return groups.map((group) => binary(Number.parseInt(group, 16), 16)).join('');
+  const text = value.slice(0, start) + (last === undefined ? tail : `${hex(0)}:${hex(16)}`);
+  // One `::` stands for all the groups that are missing, one at least.
+  const missing = 8 - text.split(/:+/).filter(Boolean).length;
+  const groups = text.replace('::', (_, from: number) => {
+    const zeros = Array.from({ length: missing }, () => '0').join(':');
+    return `${from > 0 ? ':' : ''}${zeros}${from + 2 < text.length ? ':' : ''}`;
+  });
+  return VERSION_6.test(groups) ? binary(groups.split(':'), 16, 16) : undefined;
 }
 
 /** A range of addresses: those of so many bits that begin with the prefix. */

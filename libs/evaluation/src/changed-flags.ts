@@ -11,13 +11,12 @@ function changedKeys<T>(before: Documents<T>, after: Documents<T>): Set<string> 
   return new Set([...changed, ...Object.keys(before).filter((key) => !Object.hasOwn(after, key))]);
 }
 
-/** Adds every document that names a changed one, until there are no more. */
-function spread<T>(changed: Set<string>, documents: Documents<T>, namedBy: (document: T) => ReadonlySet<string>): void {
-  if (changed.size === 0) return;
+/** Adds every document that is touched by a changed one, until there are no more. */
+function spread<T>(changed: Set<string>, documents: Documents<T>, isTouched: (document: T) => boolean): void {
   for (let size = -1; size !== changed.size;) {
     size = changed.size;
     for (const [key, document] of Object.entries(documents))
-      if (!changed.has(key) && [...namedBy(document)].some((name) => changed.has(name))) changed.add(key);
+      if (!changed.has(key) && isTouched(document)) changed.add(key);
   }
 }
 
@@ -26,12 +25,10 @@ function spread<T>(changed: Set<string>, documents: Documents<T>, namedBy: (docu
  * prerequisite they reach was changed, added or removed. Costs little for snapshots made from one another by changes.
  */
 export function changedFlags(before: Snapshot, after: Snapshot): string[] {
-  const cohorts = changedKeys(before.cohorts, after.cohorts);
-  spread(cohorts, after.cohorts, cohortsOfCohort);
-  const flags = changedKeys(before.flags, after.flags);
-  if (cohorts.size > 0)
-    for (const [key, flag] of Object.entries(after.flags))
-      if ([...cohortsOf(flag)].some((name) => cohorts.has(name))) flags.add(key);
-  spread(flags, after.flags, prerequisitesOf);
+  const [cohorts, flags] = [changedKeys(before.cohorts, after.cohorts), changedKeys(before.flags, after.flags)];
+  const meets = (names: ReadonlySet<string>, changed: ReadonlySet<string>): boolean =>
+    [...names].some((name) => changed.has(name));
+  if (cohorts.size > 0) spread(cohorts, after.cohorts, (cohort) => meets(cohortsOfCohort(cohort), cohorts));
+  spread(flags, after.flags, (flag) => meets(cohortsOf(flag), cohorts) || meets(prerequisitesOf(flag), flags));
   return [...flags];
 }

@@ -20,7 +20,7 @@ export { bucket, group, parts, threshold, unitOf, unitText } from './bucket.js';
 export { murmur3, fmix32 } from './murmur3.js';
 export { exponential, logTable } from './split.js';
 export { KEY_PATTERN, isKey } from './key.js';
-export { patternProblem } from './pattern.js';
+export { patternProblem } from './pattern-problem.js';
 export { validateCohort, validateMembers } from './validate-cohort.js';
 export { below, checkBoolean, checkList, checkObject, expecting, refuse, unexpected } from './checks.js';
 export type { Check, Report } from './checks.js';

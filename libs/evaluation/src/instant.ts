@@ -1,15 +1,17 @@
 const DATE_TIME =
-  /^(\d{4})-(0[1-9]|1[0-2])-(\d\d)T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(\.\d+)?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))$/i;
+  /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(\.\d+)?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))$/i;
 
 /** The milliseconds that a Date may lie from 1970-01-01, before or after. */
 const FARTHEST = 8.64e15;
 
-/** Days from 1970-01-01 in the proleptic Gregorian calendar (Howard Hinnant, "chrono-compatible low-level date algorithms"). */
-function daysSinceEpoch(year: number, month: number, day: number): number {
-  const late = month > 2;
-  const years = late ? year : year - 1;
+/**
+ * Days from 1970-01-01 to the first of a month in the proleptic Gregorian calendar, whose years begin in March here (Howard
+ * Hinnant, "chrono-compatible low-level date algorithms"). Month 13 is the January of the next year.
+ */
+function firstOf(year: number, month: number): number {
+  const years = year + Math.floor((month - 3) / 12);
   const leapDays = Math.floor(years / 4) - Math.floor(years / 100) + Math.floor(years / 400);
-  return years * 365 + leapDays + Math.floor((153 * (late ? month - 3 : month + 9) + 2) / 5) + day - 719_469;
+  return years * 365 + leapDays + Math.floor((153 * ((month + 9) % 12) + 2) / 5) - 719_468;
 }
 
 /**
@@ -21,9 +23,8 @@ export function instant(value: unknown): number | undefined {
   const match = typeof value === 'string' ? DATE_TIME.exec(value) : null;
   if (match === null) return undefined;
   const part = (index: number): number => Number(match[index] ?? 0);
-  const days = daysSinceEpoch(part(1), part(2), part(3));
-  const nextMonth = part(2) === 12 ? daysSinceEpoch(part(1) + 1, 1, 1) : daysSinceEpoch(part(1), part(2) + 1, 1);
-  if (part(3) < 1 || days >= nextMonth) return undefined;
+  const days = firstOf(part(1), part(2)) + part(3) - 1;
+  if (days >= firstOf(part(1), part(2) + 1)) return undefined;
   const zone = (part(9) * 60 + part(10)) * (match[8] === '-' ? -1 : 1);
   const minutes = (days * 24 + part(4)) * 60 + part(5) - zone;
   return (minutes * 60 + part(6)) * 1000 + Number(`${match[7] ?? '.'}000`.slice(1, 4));

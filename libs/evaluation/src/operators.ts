@@ -2,7 +2,7 @@ import { address, inRange, range } from './address.js';
 import type { Operator } from './flag.js';
 import { instant } from './instant.js';
 import { isScalar } from './json.js';
-import { patternProblem } from './pattern.js';
+import { patternFault } from './pattern.js';
 import type { Truth } from './run.js';
 import { caret, inSeries, semver, tilde } from './semver.js';
 import { fold, jsonNumber } from './text.js';
@@ -49,7 +49,7 @@ export function finite(value: unknown): number | undefined {
 
 /** The regular expression of a pattern of the portable subset; undefined outside it. */
 function regularExpression(pattern: unknown, ignoreCase: boolean): RegExp | undefined {
-  const allowed = typeof pattern === 'string' && patternProblem(pattern) === undefined;
+  const allowed = typeof pattern === 'string' && patternFault(pattern) === undefined;
   return allowed ? RegExp(pattern, ignoreCase ? 'iu' : 'u') : undefined;
 }
 

@@ -1,3 +1,6 @@
+/** What is wrong with a pattern; a number counts the characters before the first that is not allowed. */
+export type Fault = 'long' | 'repeats' | 'nested' | 'alike' | 'syntax' | number;
+
 /** What a part of a pattern is, as far as repeating it is concerned. */
 type Part = readonly [
   /** Atoms, one of which the part begins with. */
@@ -10,8 +13,8 @@ type Part = readonly [
   alike: boolean,
 ];
 
-const LONGEST = 500;
-const MOST_REPEATS = 100;
+/** The characters a pattern may have, and the times it may repeat something. */
+export const [LONGEST, MOST_REPEATS] = [500, 100] as const;
 
 // Escapes are of syntax characters only, so that no language reads more into them.
 const ATOM = /^(?:\\[dw^$\\.*+?()[\]{}|/]|\[(?!\^\])\^?(?:\\[dw^$\\.*+?()[\]{}|/-]|[^\\[\]])+\]|[^\\[\](){}|*+?])/u;
@@ -27,12 +30,12 @@ function startAlike(branches: readonly (readonly string[])[], pattern: string): 
 }
 
 /**
- * Why a pattern is outside the portable subset, or undefined when it is inside: literals, `.`, classes, `\d`, `\w`,
+ * What puts a pattern outside the portable subset, undefined when it is inside: literals, `.`, classes, `\d`, `\w`,
  * `^ $`, groups, `|`, `* + ? {m,n}`, and nothing by which a backtracking engine could be kept busy for ever.
  */
-export function patternProblem(pattern: string): string | undefined {
+export function patternFault(pattern: string): Fault | undefined {
   let rest = pattern;
-  let problem = Array.from(pattern).length > LONGEST ? `longer than ${LONGEST} characters` : undefined;
+  let fault: Fault | undefined = Array.from(pattern).length > LONGEST ? 'long' : undefined;
 
   const take = (token: RegExp): string | undefined => {
     const found = token.exec(rest)?.[0];
@@ -57,9 +60,9 @@ export function patternProblem(pattern: string): string | undefined {
     const [starts, empty, unbounded, alike] = part;
     const isUnbounded = quantifier === '*' || quantifier === '+';
     const most = Number(quantifier.split(/\D/).at(-2));
-    if (most > MOST_REPEATS) problem ??= `repeats more than ${MOST_REPEATS} times`;
-    if (unbounded && (isUnbounded || most > 1)) problem ??= 'an unbounded quantifier inside another';
-    if (alike && isUnbounded) problem ??= 'branches under an unbounded quantifier can start alike';
+    if (most > MOST_REPEATS) fault ??= 'repeats';
+    if (unbounded && (isUnbounded || most > 1)) fault ??= 'nested';
+    if (alike && isUnbounded) fault ??= 'alike';
     return [starts, empty || /^[*?]|^.0+\D/.test(quantifier), unbounded || isUnbounded, alike];
   };
 
@@ -81,13 +84,13 @@ export function patternProblem(pattern: string): string | undefined {
     return [all.flat(), any(1), any(2), alike];
   };
 
-  if (problem !== undefined) return problem;
+  if (fault !== undefined) return fault;
   try {
     // The engine refuses what is no regular expression at all: unclosed groups, ranges that run backwards.
     RegExp(pattern, 'u');
     alternatives();
   } catch {
-    return 'no regular expression';
+    return 'syntax';
   }
-  return rest === '' ? problem : `not allowed from character ${pattern.length - rest.length + 1} on`;
+  return rest === '' ? fault : pattern.length - rest.length;
 }

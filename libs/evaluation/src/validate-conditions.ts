@@ -6,7 +6,7 @@ import type { Operator } from './flag.js';
 import { instant } from './instant.js';
 import { isList, isRecord, isScalar, isText, own } from './json.js';
 import { finite } from './operators.js';
-import { patternProblem } from './pattern.js';
+import { patternProblem } from './pattern-problem.js';
 import type { DocumentLimits } from './problem.js';
 import { semver } from './semver.js';
 
