@@ -22,6 +22,11 @@ export class Announcer {
     return () => void set?.delete(listener);
   }
 
+  /** Whether anybody would hear of the event: what nobody hears need not be found out. */
+  hears(event: keyof ClientEvents): boolean {
+    return this.#listeners[event].size > 0;
+  }
+
   emit<Event extends keyof ClientEvents>(event: Event, detail: ClientEvents[Event]): void {
     for (const listener of this.#listeners[event]) this.#tell(listener, detail);
   }

@@ -248,7 +248,8 @@ export class EvaluatingClient implements FledgeClient {
     }
     if (after && after !== before) {
       if (real) void this.#save?.(after);
-      if (before) this.#announcer.emit('change', { version: after.version, flags: changedFlags(before, after) });
+      if (before && this.#announcer.hears('change'))
+        this.#announcer.emit('change', { version: after.version, flags: changedFlags(before, after) });
     }
     this.#settle();
     if (state === told.state) return;

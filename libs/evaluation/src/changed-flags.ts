@@ -1,5 +1,5 @@
 import { isEqual } from './equal.js';
-import { own } from './json.js';
+import { elements, own } from './json.js';
 import { cohortsOf, cohortsOfCohort, prerequisitesOf } from './references.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -26,9 +26,17 @@ function spread<T>(changed: Set<string>, documents: Documents<T>, isTouched: (do
  */
 export function changedFlags(before: Snapshot, after: Snapshot): string[] {
   const [cohorts, flags] = [changedKeys(before.cohorts, after.cohorts), changedKeys(before.flags, after.flags)];
-  const meets = (names: ReadonlySet<string>, changed: ReadonlySet<string>): boolean =>
-    [...names].some((name) => changed.has(name));
-  if (cohorts.size > 0) spread(cohorts, after.cohorts, (cohort) => meets(cohortsOfCohort(cohort), cohorts));
-  spread(flags, after.flags, (flag) => meets(cohortsOf(flag), cohorts) || meets(prerequisitesOf(flag), flags));
+  const names = (named: ReadonlySet<string>, changed: ReadonlySet<string>): boolean =>
+    [...named].some((name) => changed.has(name));
+  // Nothing is spread by nothing: after a toggle no flag is searched for cohorts, and few have prerequisites.
+  if (cohorts.size > 0) spread(cohorts, after.cohorts, (cohort) => names(cohortsOfCohort(cohort), cohorts));
+  if (cohorts.size + flags.size > 0)
+    spread(
+      flags,
+      after.flags,
+      (flag) =>
+        (cohorts.size > 0 && names(cohortsOf(flag), cohorts)) ||
+        (elements(own(flag, 'prerequisites')).length > 0 && names(prerequisitesOf(flag), flags)),
+    );
   return [...flags];
 }

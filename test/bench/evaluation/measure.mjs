@@ -40,8 +40,8 @@ function calibrate(loop, least) {
 }
 
 /** The reference and the candidate take turns, so that whatever else the machine does hits both. */
-function evaluation(scenario) {
-  const call = engine.prepare(scenario);
+async function evaluation(scenario) {
+  const call = await engine.prepare(scenario);
   const valueOf = (i) => (scenario.ask === 'all' ? engine.values(call(i)) : call(i));
   if (!scenario.holds(valueOf))
     throw new Error(`${engine.name}: ${scenario.name}: the answers are not those asked for`);
@@ -102,6 +102,6 @@ async function heap() {
 }
 
 const scenario = scenarios.find(({ name }) => name === question);
-const measured = question === 'load' ? load() : question === 'heap' ? await heap() : evaluation(scenario);
+const measured = question === 'load' ? load() : question === 'heap' ? await heap() : await evaluation(scenario);
 process.stdout.write(JSON.stringify({ name: engine.name, version: engine.version, ...measured, sink }));
 process.exit(0);

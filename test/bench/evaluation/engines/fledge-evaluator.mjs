@@ -14,13 +14,7 @@ export const engine = {
     const evaluator = createEvaluator(snapshot);
     const now = Date.now();
     if (ask !== 'all') return (i) => evaluator.evaluate(flag, contextOf(i), now, ask).value;
-    const keys = Object.keys(snapshot.flags);
-    return (i) => {
-      const context = contextOf(i);
-      const all = {};
-      for (const key of keys) all[key] = evaluator.evaluate(key, context, now);
-      return all;
-    };
+    return (i) => evaluator.evaluateAll(contextOf(i), now);
   },
   values: (all) => Object.fromEntries(Object.entries(all).map(([key, { value }]) => [key, value])),
   encode: (snapshot) => JSON.stringify(snapshot),
