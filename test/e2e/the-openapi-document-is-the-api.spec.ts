@@ -57,6 +57,11 @@ describe('the committed OpenAPI document', () => {
   it('brings examples that work when they are sent as they are on a fresh start', async () => {
     const flag = '/api/v1/projects/default/environments/production/flags/new-checkout';
     const old = await api.admin.post('/tokens', { name: 'old', kind: 'management' }).expect(201);
+    await api.admin.post('/projects', { key: 'undone' }).expect(201);
+    const changes = '/projects/undone/changes';
+    const made = (await api.admin.get(`${changes}?limit=1`).expect(200)).body.items[0].id as string;
+    await api.admin.patch('/projects/undone', { name: 'Another' }).expect(200);
+    const renamed = (await api.admin.get(`${changes}?limit=1`).expect(200)).body.items[0].id as string;
     const order: [method: 'post' | 'put' | 'patch', template: string, path: string, status: number][] = [
       ['post', '/api/v1/projects', '/api/v1/projects', 201],
       ['patch', '/api/v1/projects/{project}', '/api/v1/projects/default', 200],
@@ -99,6 +104,14 @@ describe('the committed OpenAPI document', () => {
       ['post', '/ofrep/v1/evaluate/flags/{key}', '/ofrep/v1/evaluate/flags/new-checkout', 200],
       ['post', '/api/v1/tokens', '/api/v1/tokens', 201],
       ['post', '/api/v1/tokens/{id}/rotate', `/api/v1/tokens/${old.body.id}/rotate`, 201],
+      ['post', '/api/v1/projects/{project}/changes/{change}/revert', `/api/v1${changes}/${renamed}/revert`, 200],
+      ['post', '/api/v1/changes/{change}/revert', `/api/v1/changes/${made}/revert`, 200],
+      [
+        'post',
+        '/api/v1/projects/{project}/environments/{environment}/restore',
+        '/api/v1/projects/default/environments/production/restore',
+        200,
+      ],
       // The last: from here on production asks for a comment.
       [
         'patch',

@@ -196,6 +196,23 @@ export const ROUTES: readonly Route[] = [
   },
   { method: 'get', path: `${P}/changes`, role: 'viewer' },
   { method: 'get', path: '/changes', role: 'admin', everything: true },
+  { method: 'get', path: `${P}/changes/export`, role: 'viewer' },
+  { method: 'get', path: '/changes/export', role: 'admin', everything: true },
+  { method: 'get', path: `${P}/changes/999999`, role: 'viewer' },
+  { method: 'post', path: `${P}/changes/999999/revert`, role: 'editor', body: { comment: 'x', dryRun: true } },
+  {
+    method: 'post',
+    path: '/changes/999999/revert',
+    role: 'admin',
+    everything: true,
+    body: { comment: 'x', dryRun: true },
+  },
+  {
+    method: 'post',
+    path: `${P}/environments/production/restore`,
+    role: 'editor',
+    body: { version: 1, comment: 'x', dryRun: true },
+  },
   { method: 'get', path: '/tokens', role: 'admin' },
   {
     method: 'post',

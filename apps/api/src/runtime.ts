@@ -13,6 +13,8 @@ import {
   cleanUp,
   probe,
   ProjectStore,
+  RestoreStore,
+  RevertStore,
   SnapshotStore,
   TargetingStore,
   TokenStore,
@@ -33,6 +35,8 @@ export type Stores = {
   readonly targetings: TargetingStore;
   readonly cohorts: CohortStore;
   readonly changes: ChangeStore;
+  readonly reverts: RevertStore;
+  readonly restores: RestoreStore;
   readonly history: HistoryStore;
   readonly tokens: TokenStore;
   readonly secrets: SecretStore;
@@ -71,13 +75,16 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const { log, limits } = options;
   const dataSource = createDataSource({ url: options.url, poolSize: options.poolSize, migrations });
   const patterns = new PatternCheck();
+  const targetings = new TargetingStore(dataSource, limits, patterns);
   const stores: Stores = {
     projects: new ProjectStore(dataSource),
     environments: new EnvironmentStore(dataSource, limits),
     flags: new FlagStore(dataSource, limits),
-    targetings: new TargetingStore(dataSource, limits, patterns),
+    targetings,
     cohorts: new CohortStore(dataSource, limits, patterns),
     changes: new ChangeStore(dataSource),
+    reverts: new RevertStore(dataSource, targetings, limits),
+    restores: new RestoreStore(dataSource, limits),
     history: new HistoryStore(dataSource),
     tokens: new TokenStore(dataSource),
     secrets: new SecretStore(dataSource),

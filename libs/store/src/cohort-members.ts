@@ -101,7 +101,8 @@ export async function replacingBatch(
   };
 }
 
-async function listsOf(tx: Tx, cohortId: number, units: readonly string[]): Promise<Map<string, MemberList>> {
+/** The list that each of the units is in now; who is in none is missing. */
+export async function listsOf(tx: Tx, cohortId: number, units: readonly string[]): Promise<Map<string, MemberList>> {
   if (units.length === 0) return new Map();
   const rows = await tx.query<{ unit: string; list: MemberList }[]>(
     `SELECT unit, list FROM cohort_member

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { validateCohort, validateMembers, type Cohort, type CohortRule, type Problem } from '@fledge/evaluation';
 import type { DataSource } from 'typeorm';
 import type { Actor } from './actor.js';
@@ -13,19 +12,18 @@ import {
   type MemberCounts,
   type MemberList,
 } from './cohort-members.js';
+import { deleteCohort, saveCohort, saveMembers } from './cohort-writes.js';
 import { cohortDocument, type CohortDocument } from './documents.js';
 import { CohortRow } from './entities/cohort.entity.js';
-import type { EnvironmentRow } from './entities/environment.entity.js';
 import type { ProjectRow } from './entities/project.entity.js';
 import { keyTaken, notFound, refuseProblems } from './errors.js';
 import { DEFAULT_LIMITS, refuseBeyond, type Limits } from './limits.js';
-import { findProject, lockEnvironments, refuseStale, type Expected } from './locate.js';
+import { findProject, refuseStale, type Expected } from './locate.js';
 import { patternsOf, type PatternCheck } from './pattern-check.js';
 import { containing, slice, toPage, type Page, type PageQuery } from './page.js';
-import { cohortsPatch, environmentsReaching, reachOfAll, withReach } from './reach.js';
-import { refuseReferenced, whoNamesCohort } from './references.js';
+import { lockScope, type Scope } from './scope.js';
 import { cohortsNamedBy, reachableCohortDocuments } from './surroundings.js';
-import { read, write, type Tx, updateRow } from './transaction.js';
+import { read, write, type Tx } from './transaction.js';
 
 /** A whole cohort as a client sends it. Lists that are left out of a PUT stay as they are. */
 export type CohortInput = {
@@ -119,7 +117,7 @@ export class CohortStore {
     return write(this.dataSource, by, async (tx) => {
       const owner = await findProject(tx, project, true);
       refuseBeyond(this.limits, 'cohortsPerProject', await tx.count(CohortRow, { where: { projectId: owner.id } }));
-      const warnings = await this.#validate(tx, owner, input, unsafe);
+      const warnings = await validateInput(tx, owner, input, this.limits, unsafe);
       const row = await insertCohort(tx, owner, input);
       const members = { included: new Set(input.included).size, excluded: new Set(input.excluded).size };
       const document = cohortDocument(row, owner.key, members);
@@ -146,30 +144,12 @@ export class CohortStore {
   ): Promise<CohortDocument> {
     const unsafe = await this.patterns?.problems(patternsOf(input.rules));
     return write(this.dataSource, by, async (tx) => {
-      const { owner, environments, row } = await lockCohort(tx, project, key);
+      const { scope, row } = await lockCohort(tx, project, key);
       refuseStale(row.version, expected);
-      const warnings = await this.#validate(tx, owner, await completed(tx, row.id, input), unsafe);
-      const before = cohortDocument(row, owner.key, await countMembers(tx, row.id));
+      const warnings = await validateInput(tx, scope.owner, await completed(tx, row.id, input), this.limits, unsafe);
       const batches = await replacingBatches(tx, row.id, input);
-      const edited = applyInput(row, input);
-      const sameDocument = isDeepStrictEqual(cohortDocument(edited, owner.key, before.members), before);
-      if (sameDocument && batches.length === 0) return { ...before, warnings };
-      const reach = await reachOfAll(tx, owner.id, environments);
-      const saved = { ...edited, version: row.version + 1, updatedAt: new Date() };
-      await updateRow(tx, CohortRow, { id: row.id }, editable(saved));
-      const holding = environments.filter(({ id }) => reach.get(id)?.has(key));
-      const touched = await withReach(tx, owner.id, holding, reach, () => ({ cohorts: cohortsPatch([saved]) }));
-      const members = countAfter(before.members, batches);
-      const after = cohortDocument(saved, owner.key, members);
-      const change = await appendChange(
-        tx,
-        by,
-        { action: 'cohort.updated', project: owner, subject: { type: 'cohort', key }, before, after },
-        touched,
-      );
-      for (const batch of batches) await applyBatch(tx, row.id, change, { ...batch, add: [] });
-      for (const batch of batches) await applyBatch(tx, row.id, change, { ...batch, remove: [] });
-      return { ...after, warnings };
+      const saved = await saveCohort(tx, by, scope, row, applyInput(row, input), batches);
+      return { ...(saved ?? cohortDocument(row, scope.owner.key, await countMembers(tx, row.id))), warnings };
     });
   }
 
@@ -183,102 +163,60 @@ export class CohortStore {
   ): Promise<MembersAnswer> {
     refuseProblems(validateMembers(wanted.add, wanted.remove));
     return write(this.dataSource, by, async (tx) => {
-      const { owner, environments, row } = await lockCohort(tx, project, key);
+      const { scope, row } = await lockCohort(tx, project, key);
       refuseStale(row.version, expected);
-      const members = await countMembers(tx, row.id);
-      const before = cohortDocument(row, owner.key, members);
       const batch = await effectiveBatch(tx, this.limits, row.id, wanted);
-      if (batch.add.length + batch.remove.length === 0) return { ...before, added: 0, removed: 0 };
-      const saved = { ...row, version: row.version + 1, updatedAt: new Date() };
-      await updateRow(tx, CohortRow, { id: row.id }, { version: saved.version, updatedAt: saved.updatedAt });
-      const reaching = await environmentsReaching(tx, owner.id, key);
-      const after = cohortDocument(saved, owner.key, countAfter(members, [batch]));
-      const change = await appendChange(
-        tx,
-        by,
-        {
-          action: 'cohort.members',
-          project: owner,
-          subject: { type: 'members', key },
-          before: { members: before.members, version: before.version },
-          after: {
-            members: after.members,
-            version: after.version,
-            list: batch.list,
-            added: batch.add.length,
-            removed: batch.remove.length,
-          },
-        },
-        environments
-          .filter(({ id }) => reaching.has(id))
-          .map((environment) => ({ environment, patch: { members: { [key]: row.id } } })),
-      );
-      await applyBatch(tx, row.id, change, batch);
-      return { ...after, added: batch.add.length, removed: batch.remove.length };
+      const moved = { added: batch.add.length, removed: batch.remove.length };
+      if (moved.added + moved.removed > 0) return { ...(await saveMembers(tx, by, scope, row, batch)), ...moved };
+      return { ...cohortDocument(row, scope.owner.key, await countMembers(tx, row.id)), ...moved };
     });
   }
 
   /** @throws DomainError `referenced` while any flag, archived or not, or any cohort names it */
   async delete(by: Actor, project: string, key: string, expected?: Expected): Promise<void> {
     await write(this.dataSource, by, async (tx) => {
-      const { owner, row } = await lockCohort(tx, project, key);
+      const { scope, row } = await lockCohort(tx, project, key);
       refuseStale(row.version, expected);
-      refuseReferenced('cohort', key, await whoNamesCohort(tx, owner.id, key));
-      const change = await appendChange(tx, by, {
-        action: 'cohort.deleted',
-        project: owner,
-        subject: { type: 'cohort', key },
-        before: cohortDocument(row, owner.key, await countMembers(tx, row.id)),
-        after: null,
-      });
-      // The members end with the cohort, but the past keeps them.
-      await tx.query(`UPDATE cohort_member SET removed_by = $2 WHERE cohort_id = $1 AND removed_by IS NULL`, [
-        row.id,
-        change,
-      ]);
-      await tx.delete(CohortRow, { id: row.id });
+      await deleteCohort(tx, by, scope.owner, row);
     });
   }
+}
 
-  async #validate(
-    tx: Tx,
-    owner: ProjectRow,
-    input: CohortInput,
-    unsafe: ReadonlyMap<string, string> = new Map(),
-  ): Promise<readonly Problem[]> {
-    const cohort: Cohort = {
-      key: input.key,
-      ...(input.attribute === undefined ? {} : { attribute: input.attribute }),
-      // Only what is left out is empty: null is for the validator to refuse.
-      included: input.included === undefined ? [] : input.included,
-      excluded: input.excluded === undefined ? [] : input.excluded,
-      rules: input.rules === undefined ? [] : input.rules,
-    };
-    const cohorts = await reachableCohortDocuments(tx, owner.id, cohortsNamedBy(cohort));
-    const { problems, warnings } = validateCohort(cohort, { flags: {}, cohorts }, this.limits, (pattern) =>
-      unsafe.get(pattern),
-    );
-    refuseProblems(problems);
-    return warnings;
-  }
+/** @throws DomainError `invalid`, with every problem of the document */
+export async function validateInput(
+  tx: Tx,
+  owner: ProjectRow,
+  input: CohortInput,
+  limits: Limits,
+  unsafe: ReadonlyMap<string, string> = new Map(),
+): Promise<readonly Problem[]> {
+  const cohort: Cohort = {
+    key: input.key,
+    ...(input.attribute === undefined ? {} : { attribute: input.attribute }),
+    // Only what is left out is empty: null is for the validator to refuse.
+    included: input.included === undefined ? [] : input.included,
+    excluded: input.excluded === undefined ? [] : input.excluded,
+    rules: input.rules === undefined ? [] : input.rules,
+  };
+  const cohorts = await reachableCohortDocuments(tx, owner.id, cohortsNamedBy(cohort));
+  const { problems, warnings } = validateCohort(cohort, { flags: {}, cohorts }, limits, (pattern) =>
+    unsafe.get(pattern),
+  );
+  refuseProblems(problems);
+  return warnings;
 }
 
 const NONE: MemberCounts = { included: 0, excluded: 0 };
 
-async function findCohort(tx: Tx, owner: ProjectRow, key: string): Promise<CohortRow> {
+export async function findCohort(tx: Tx, owner: ProjectRow, key: string): Promise<CohortRow> {
   const row = await tx.findOne(CohortRow, { where: { projectId: owner.id, key } });
   if (row === null) throw notFound('cohort', key);
   return row;
 }
 
-async function lockCohort(
-  tx: Tx,
-  project: string,
-  key: string,
-): Promise<{ owner: ProjectRow; environments: EnvironmentRow[]; row: CohortRow }> {
-  const owner = await findProject(tx, project, true);
-  const environments = await lockEnvironments(tx, owner);
-  return { owner, environments, row: await findCohort(tx, owner, key) };
+async function lockCohort(tx: Tx, project: string, key: string): Promise<{ scope: Scope; row: CohortRow }> {
+  const scope = await lockScope(tx, project);
+  return { scope, row: await findCohort(tx, scope.owner, key) };
 }
 
 async function insertCohort(tx: Tx, owner: ProjectRow, input: CohortInput): Promise<CohortRow> {
@@ -290,7 +228,8 @@ async function insertCohort(tx: Tx, owner: ProjectRow, input: CohortInput): Prom
   }
 }
 
-function applyInput(row: CohortRow, input: CohortInput): CohortRow {
+/** The row after the edit; nothing is saved. */
+export function applyInput(row: CohortRow, input: CohortInput): CohortRow {
   const rules = [...(input.rules ?? [])];
   const attribute = input.attribute === undefined || input.attribute === 'targetingKey' ? null : input.attribute;
   return {
@@ -302,16 +241,6 @@ function applyInput(row: CohortRow, input: CohortInput): CohortRow {
     cohorts: cohortsNamedBy({ rules }),
   };
 }
-
-const editable = (row: CohortRow) => ({
-  name: row.name,
-  description: row.description,
-  attribute: row.attribute,
-  rules: row.rules,
-  cohorts: row.cohorts,
-  version: row.version,
-  updatedAt: row.updatedAt,
-});
 
 /** The input with the lists it leaves out, so that a unit in both lists is found whichever list the request brings. */
 async function completed(tx: Tx, cohortId: number, input: CohortInput): Promise<CohortInput> {
@@ -330,11 +259,3 @@ async function replacingBatches(tx: Tx, cohortId: number, input: CohortInput): P
   if (input.excluded !== undefined) batches.push(await replacingBatch(tx, cohortId, 'excluded', input.excluded));
   return batches.filter(({ add, remove }) => add.length + remove.length > 0);
 }
-
-const countAfter = (before: MemberCounts, batches: readonly MemberBatch[]): MemberCounts => {
-  const grown = (list: MemberList): number =>
-    batches
-      .filter((batch) => batch.list === list)
-      .reduce((sum, { add, remove }) => sum + add.length - remove.length, before[list]);
-  return { included: grown('included'), excluded: grown('excluded') };
-};

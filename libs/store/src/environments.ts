@@ -1,22 +1,21 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Flag } from '@fledge/evaluation';
 import type { DataSource } from 'typeorm';
 import type { Actor } from './actor.js';
-import { appendChange, CHANNEL, newRevision } from './change-log.js';
+import { appendChange, newRevision } from './change-log.js';
 import { environmentDocument, joinFlag, type EnvironmentDocument } from './documents.js';
 import { EnvironmentRow } from './entities/environment.entity.js';
 import { FlagRow } from './entities/flag.entity.js';
 import type { ProjectRow } from './entities/project.entity.js';
 import { TargetingRow, type Targeting } from './entities/targeting.entity.js';
+import { deleteEnvironment, saveEnvironment } from './environment-writes.js';
 import { keyTaken } from './errors.js';
 import { DEFAULT_LIMITS, refuseBeyond, type Limits } from './limits.js';
 import { findEnvironment, findProject, refuseStale, type Expected } from './locate.js';
 import { containing, slice, toPage, type Page, type PageQuery } from './page.js';
-import { refuseProtected, refuseUnexplained } from './protection.js';
 import { cohortsPatch, reachedCohorts } from './reach.js';
-import { derivedOf } from './surroundings.js';
 import { initialTargeting } from './targeting-defaults.js';
-import { read, write, type Tx, updateRow } from './transaction.js';
+import { insertTargetings } from './targeting-rows.js';
+import { read, write, type Tx } from './transaction.js';
 
 export type NewEnvironment = {
   readonly key: string;
@@ -98,33 +97,12 @@ export class EnvironmentStore {
       const owner = await findProject(tx, project);
       const row = await findEnvironment(tx, owner, key, true);
       refuseStale(row.version, expected);
-      const guarded = { ...row };
-      const before = environmentDocument(row, owner.key);
-      Object.assign(row, {
+      return saveEnvironment(tx, by, owner, row, {
+        ...row,
         name: edit.name === undefined ? row.name : (edit.name ?? row.key),
         description: edit.description === undefined ? row.description : (edit.description ?? ''),
         protected: edit.protected === undefined ? row.protected : (edit.protected ?? false),
       });
-      if (isDeepStrictEqual(environmentDocument(row, owner.key), before)) return before;
-      Object.assign(row, { version: row.version + 1, updatedAt: new Date() });
-      refuseUnexplained(by, [guarded]);
-      const { name, description, version, updatedAt } = row;
-      await updateRow(
-        tx,
-        EnvironmentRow,
-        { id: row.id },
-        { name, description, protected: row.protected, version, updatedAt },
-      );
-      const after = environmentDocument(row, owner.key);
-      await appendChange(tx, by, {
-        action: 'environment.updated',
-        project: owner,
-        subject: { type: 'environment', key },
-        environment: key,
-        before,
-        after,
-      });
-      return after;
     });
   }
 
@@ -134,24 +112,9 @@ export class EnvironmentStore {
       const owner = await findProject(tx, project, true);
       const row = await findEnvironment(tx, owner, key, true);
       refuseStale(row.version, expected);
-      refuseProtected([row]);
-      await appendChange(tx, by, {
-        action: 'environment.deleted',
-        project: owner,
-        subject: { type: 'environment', key },
-        environment: key,
-        before: environmentDocument(row, owner.key),
-        after: null,
-      });
-      await tx.delete(EnvironmentRow, { id: row.id });
-      await forgetEnvironment(tx, row.id);
+      await deleteEnvironment(tx, by, owner, row);
     });
   }
-}
-
-/** Tells every replica that an environment is gone; version 0 is no version. */
-export async function forgetEnvironment(tx: Tx, id: number): Promise<void> {
-  await tx.query('SELECT pg_notify($1, $2)', [CHANNEL, `${id} 0`]);
 }
 
 /** Inserts an environment at version 1, whose first change brings every flag of the project. */
@@ -226,20 +189,4 @@ async function insertEnvironment(tx: Tx, project: ProjectRow, input: NewEnvironm
 async function targetingsOf(tx: Tx, environmentId: number): Promise<Map<number, Targeting>> {
   const rows = await tx.find(TargetingRow, { where: { environmentId } });
   return new Map(rows.map((row) => [row.flagId, row.document]));
-}
-
-type NewTargeting = { flagId: number; environmentId: number; document: Targeting; version: number };
-
-/** Inserts targeting documents in one statement, however many there are. */
-export async function insertTargetings(tx: Tx, targetings: readonly NewTargeting[]): Promise<void> {
-  if (targetings.length === 0) return;
-  const rows = targetings.map((each) => ({ ...each, ...derivedOf(each.document) }));
-  await tx.query(
-    `INSERT INTO targeting (flag_id, environment_id, document, version, cohorts, prerequisites)
-     SELECT "flagId", "environmentId", document, version,
-            ARRAY(SELECT jsonb_array_elements_text(cohorts)), ARRAY(SELECT jsonb_array_elements_text(prerequisites))
-     FROM jsonb_to_recordset($1::jsonb)
-       AS rows ("flagId" int, "environmentId" int, document jsonb, version int, cohorts jsonb, prerequisites jsonb)`,
-    [JSON.stringify(rows)],
-  );
 }

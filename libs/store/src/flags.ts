@@ -1,30 +1,19 @@
-import { isDeepStrictEqual } from 'node:util';
 import { validateDefinition, type Flag } from '@fledge/evaluation';
 import type { DataSource } from 'typeorm';
 import type { Actor } from './actor.js';
-import { appendChange, type Touched } from './change-log.js';
+import { appendChange } from './change-log.js';
 import { flagDocument, joinFlag, type FlagDocument } from './documents.js';
-import type { EnvironmentRow } from './entities/environment.entity.js';
 import { FlagRow } from './entities/flag.entity.js';
-import { TargetingRow, type Targeting } from './entities/targeting.entity.js';
-import { insertTargetings } from './environments.js';
+import { insertTargetings } from './targeting-rows.js';
 import { DomainError, refuseProblems } from './errors.js';
-import {
-  applyEdit,
-  defaultVariantProblems,
-  editable,
-  insertFlag,
-  type FlagEdit,
-  type NewFlag,
-} from './flag-definition.js';
-import { refuseMissingPrerequisites, refuseServedVariants } from './flag-references.js';
+import { applyEdit, defaultVariantProblems, insertFlag, type FlagEdit, type NewFlag } from './flag-definition.js';
+import { archiveFlag, deleteFlag, restoreFlag, saveDefinition } from './flag-writes.js';
 import { DEFAULT_LIMITS, refuseBeyond, type Limits } from './limits.js';
-import { findEnvironment, findFlag, findProject, lockEnvironments, refuseStale, type Expected } from './locate.js';
+import { findEnvironment, findFlag, findProject, refuseStale, type Expected } from './locate.js';
 import { containing, slice, toPage, type Page, type PageQuery } from './page.js';
-import { reachOfAll, withReach } from './reach.js';
-import { flagsRequiring, refuseReferenced } from './references.js';
+import { lockScope, type Scope } from './scope.js';
 import { BOOLEAN_VARIANTS, initialTargeting } from './targeting-defaults.js';
-import { read, updateRow, write, type Tx } from './transaction.js';
+import { read, write, type Tx } from './transaction.js';
 
 export type FlagQuery = PageQuery & {
   readonly q?: string | undefined;
@@ -96,8 +85,7 @@ export class FlagStore {
   /** Makes a flag with a targeting document in every environment, disabled. @throws DomainError `key_taken`, `invalid`, `limit_reached` */
   async create(by: Actor, project: string, input: NewFlag): Promise<FlagDocument> {
     return write(this.dataSource, by, async (tx) => {
-      const owner = await findProject(tx, project, true);
-      const environments = await lockEnvironments(tx, owner);
+      const { owner, environments } = await lockScope(tx, project);
       const variants = input.variants ?? (input.type === 'boolean' ? BOOLEAN_VARIANTS : {});
       const definition = {
         key: input.key,
@@ -139,159 +127,45 @@ export class FlagStore {
 
   /** Edits the project-wide part. Environments get a new version only when what SDKs see changes. */
   async update(by: Actor, project: string, key: string, edit: FlagEdit, expected?: Expected): Promise<FlagDocument> {
-    return write(this.dataSource, by, async (tx) => {
-      const owner = await findProject(tx, project, true);
-      const environments = await lockEnvironments(tx, owner);
-      const row = await findFlag(tx, owner, key);
-      refuseStale(row.version, expected);
-      const before = flagDocument(row, owner.key);
+    return this.#write(by, project, key, expected, (tx, scope, row) => {
       const changed = applyEdit(row, edit);
-      if (isDeepStrictEqual(flagDocument(changed, owner.key), before)) return { ...before, warnings: [] };
-      const { problems, warnings } = validateDefinition(
-        {
-          key,
-          type: row.type,
-          variants: changed.variants,
-          variantInfo: changed.variantInfo,
-          metadata: changed.metadata,
-        },
-        this.limits,
-      );
-      refuseProblems([...problems, ...(edit.defaultVariant === undefined ? [] : defaultVariantProblems(changed))]);
-      const targetings = await targetingsByEnvironment(tx, row.id);
-      await refuseServedVariants(tx, owner, row, changed, environments, targetings);
-      const saved = { ...changed, version: row.version + 1, updatedAt: new Date() };
-      await updateRow(tx, FlagRow, { id: row.id }, editable(saved));
-      const seen =
-        row.archivedAt === null && !isDeepStrictEqual([row.variants, row.metadata], [saved.variants, saved.metadata]);
-      const touched = seen ? await touch(tx, saved, environments, targetings) : [];
-      const after = flagDocument(saved, owner.key);
-      await appendChange(
-        tx,
-        by,
-        { action: 'flag.updated', project: owner, subject: { type: 'flag', key }, before, after },
-        touched,
-      );
-      return { ...after, warnings };
+      const wrong = edit.defaultVariant === undefined ? [] : defaultVariantProblems(changed);
+      return saveDefinition(tx, by, scope, row, changed, this.limits, wrong);
     });
   }
 
   /** Takes a flag out of every snapshot. @throws DomainError `referenced` while a prerequisite names it */
   async archive(by: Actor, project: string, key: string, expected?: Expected): Promise<FlagDocument> {
-    return write(this.dataSource, by, async (tx) => {
-      const owner = await findProject(tx, project, true);
-      const environments = await lockEnvironments(tx, owner);
-      const row = await findFlag(tx, owner, key);
-      refuseStale(row.version, expected);
-      const before = flagDocument(row, owner.key);
-      if (row.archivedAt !== null) return before;
-      refuseReferenced('flag', key, await flagsRequiring(tx, owner.id, key, { archived: false }));
-      const reach = await reachOfAll(tx, owner.id, environments);
-      const archived = { ...row, archivedAt: new Date(), version: row.version + 1, updatedAt: new Date() };
-      await updateRow(tx, FlagRow, { id: row.id }, editable(archived));
-      const touched = await withReach(tx, owner.id, environments, reach, () => ({ removed: { flags: [key] } }));
-      const after = flagDocument(archived, owner.key);
-      await appendChange(
-        tx,
-        by,
-        { action: 'flag.archived', project: owner, subject: { type: 'flag', key }, before, after },
-        touched,
-      );
-      return after;
-    });
+    return this.#write(by, project, key, expected, (tx, scope, row) => archiveFlag(tx, by, scope, row));
   }
 
   /** Brings an archived flag back, disabled everywhere. @throws DomainError `referenced` when something it needs is archived itself */
   async restore(by: Actor, project: string, key: string, expected?: Expected): Promise<FlagDocument> {
-    return write(this.dataSource, by, async (tx) => {
-      const owner = await findProject(tx, project, true);
-      const environments = await lockEnvironments(tx, owner);
-      const row = await findFlag(tx, owner, key);
-      refuseStale(row.version, expected);
-      const before = flagDocument(row, owner.key);
-      if (row.archivedAt === null) return before;
-      const reach = await reachOfAll(tx, owner.id, environments);
-      const targetings = await targetingsByEnvironment(tx, row.id);
-      await refuseMissingPrerequisites(tx, row, environments, targetings);
-      const restored = { ...row, archivedAt: null, version: row.version + 1, updatedAt: new Date() };
-      await updateRow(tx, FlagRow, { id: row.id }, editable(restored));
-      for (const environment of environments) {
-        const document = { ...(targetings.get(environment.id) ?? initialTargeting(row)), enabled: false };
-        targetings.set(environment.id, document);
-        await updateRow(
-          tx,
-          TargetingRow,
-          { flagId: row.id, environmentId: environment.id },
-          { document, version: environment.snapshotVersion + 1, updatedAt: new Date() },
-        );
-      }
-      const touched = await withReach(tx, owner.id, environments, reach, (environment) => ({
-        flags: { [key]: joinFlag(restored, targetings.get(environment.id) ?? initialTargeting(row)) },
-      }));
-      const after = flagDocument(restored, owner.key);
-      await appendChange(
-        tx,
-        by,
-        { action: 'flag.restored', project: owner, subject: { type: 'flag', key }, before, after },
-        touched,
-      );
-      return after;
-    });
+    return this.#write(by, project, key, expected, (tx, scope, row) => restoreFlag(tx, by, scope, row));
   }
 
   /** Deletes an archived flag for good. @throws DomainError `not_archived`, `referenced` */
   async delete(by: Actor, project: string, key: string, expected?: Expected): Promise<void> {
-    await write(this.dataSource, by, async (tx) => {
-      const owner = await findProject(tx, project, true);
-      await lockEnvironments(tx, owner);
-      const row = await findFlag(tx, owner, key);
-      refuseStale(row.version, expected);
+    await this.#write(by, project, key, expected, async (tx, scope, row) => {
       if (row.archivedAt === null) {
         throw new DomainError('not_archived', `Only an archived flag can be deleted; archive "${key}" first.`);
       }
-      refuseReferenced('flag', key, await flagsRequiring(tx, owner.id, key, { archived: true }));
-      await appendChange(tx, by, {
-        action: 'flag.deleted',
-        project: owner,
-        subject: { type: 'flag', key },
-        before: { ...flagDocument(row, owner.key), targeting: await targetingsForTheRecord(tx, row.id) },
-        after: null,
-      });
-      await tx.delete(FlagRow, { id: row.id });
+      await deleteFlag(tx, by, scope, row);
     });
   }
-}
 
-async function targetingsByEnvironment(tx: Tx, flagId: number): Promise<Map<number, Targeting>> {
-  const rows = await tx.find(TargetingRow, { where: { flagId } });
-  return new Map(rows.map((row) => [row.environmentId, row.document]));
-}
-
-/** Raises the targeting documents' versions to those the environments are about to get, and says what SDKs will see. */
-async function touch(
-  tx: Tx,
-  flag: FlagRow,
-  environments: readonly EnvironmentRow[],
-  targetings: ReadonlyMap<number, Targeting>,
-): Promise<Touched[]> {
-  const touched: Touched[] = [];
-  for (const environment of environments) {
-    const targeting = targetings.get(environment.id);
-    if (targeting === undefined) continue;
-    await updateRow(
-      tx,
-      TargetingRow,
-      { flagId: flag.id, environmentId: environment.id },
-      { version: environment.snapshotVersion + 1, updatedAt: flag.updatedAt },
-    );
-    touched.push({ environment, patch: { flags: { [flag.key]: joinFlag(flag, targeting) } } });
+  async #write<T>(
+    by: Actor,
+    project: string,
+    key: string,
+    expected: Expected,
+    work: (tx: Tx, scope: Scope, row: FlagRow) => Promise<T>,
+  ): Promise<T> {
+    return write(this.dataSource, by, async (tx) => {
+      const scope = await lockScope(tx, project);
+      const row = await findFlag(tx, scope.owner, key);
+      refuseStale(row.version, expected);
+      return work(tx, scope, row);
+    });
   }
-  return touched;
-}
-
-async function targetingsForTheRecord(tx: Tx, flagId: number): Promise<Record<string, Targeting>> {
-  const rows = await tx.find(TargetingRow, { where: { flagId }, relations: { environment: true } });
-  return Object.fromEntries(
-    rows.flatMap((row) => (row.environment === undefined ? [] : [[row.environment.key, row.document]])),
-  );
 }

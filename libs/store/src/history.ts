@@ -41,7 +41,7 @@ export class HistoryStore {
 
 type Point = { readonly version: number; readonly revision: string; readonly changeId: string };
 
-async function pointOf(tx: Tx, environmentId: number, { version, at }: Moment): Promise<Point> {
+export async function pointOf(tx: Tx, environmentId: number, { version, at }: Moment): Promise<Point> {
   const [point] = await tx.query<Point[]>(
     `SELECT version, revision, change_id AS "changeId" FROM environment_change
      WHERE environment_id = $1 AND ($2::int IS NULL OR version = $2) AND ($3::timestamptz IS NULL OR at <= $3)

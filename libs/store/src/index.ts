@@ -21,6 +21,8 @@ export type { Page, PageQuery } from './page.js';
 export { PatternCheck } from './pattern-check.js';
 export type { Percentage } from './percentage.js';
 export { ProjectStore, type NewProject, type ProjectEdit } from './projects.js';
+export { RestoreStore, type RestoredEnvironment } from './restores.js';
+export { RevertStore } from './reverts.js';
 export { SecretStore } from './secrets.js';
 export { SnapshotStore, type Missed, type Position } from './snapshots.js';
 export { TargetingStore, type FlagState, type TargetingPreview, type TargetingRef } from './targetings.js';

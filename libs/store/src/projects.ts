@@ -1,15 +1,15 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { DataSource } from 'typeorm';
 import type { Actor } from './actor.js';
 import { appendChange } from './change-log.js';
 import { projectDocument, type ProjectDocument } from './documents.js';
 import { ProjectRow } from './entities/project.entity.js';
 import { keyTaken } from './errors.js';
-import { findProject, lockEnvironments, refuseStale, type Expected } from './locate.js';
+import { findProject, refuseStale, type Expected } from './locate.js';
 import { containing, slice, toPage, type Page, type PageQuery } from './page.js';
-import { refuseProtected } from './protection.js';
+import { deleteProject, saveProject } from './project-writes.js';
+import { lockScope } from './scope.js';
 import { read, write, type Tx } from './transaction.js';
-import { createEnvironmentRow, forgetEnvironment } from './environments.js';
+import { createEnvironmentRow } from './environments.js';
 
 export type NewProject = {
   readonly key: string;
@@ -73,45 +73,20 @@ export class ProjectStore {
     return write(this.dataSource, by, async (tx) => {
       const row = await findProject(tx, key, true);
       refuseStale(row.version, expected);
-      const before = projectDocument(row);
-      Object.assign(row, {
+      return saveProject(tx, by, row, {
+        ...row,
         name: edit.name === undefined ? row.name : (edit.name ?? row.key),
         description: edit.description === undefined ? row.description : (edit.description ?? ''),
       });
-      if (isDeepStrictEqual(projectDocument(row), before)) return before;
-      Object.assign(row, { version: row.version + 1, updatedAt: new Date() });
-      const saved = await tx.save(row);
-      const after = projectDocument(saved);
-      await appendChange(tx, by, {
-        action: 'project.updated',
-        project: row,
-        subject: { type: 'project', key },
-        before,
-        after,
-      });
-      return after;
     });
   }
 
   /** Deletes a project with everything in it; the change log keeps what was. @throws DomainError `protected` */
   async delete(by: Actor, key: string, expected?: Expected): Promise<void> {
     await write(this.dataSource, by, async (tx) => {
-      const row = await findProject(tx, key, true);
-      refuseStale(row.version, expected);
-      const environments = await lockEnvironments(tx, row);
-      refuseProtected(environments);
-      await appendChange(tx, by, {
-        action: 'project.deleted',
-        project: row,
-        subject: { type: 'project', key },
-        before: projectDocument(row),
-        after: null,
-      });
-      await tx.query(`DELETE FROM cohort_member WHERE cohort_id IN (SELECT id FROM cohort WHERE project_id = $1)`, [
-        row.id,
-      ]);
-      await tx.delete(ProjectRow, { id: row.id });
-      for (const environment of environments) await forgetEnvironment(tx, environment.id);
+      const scope = await lockScope(tx, key);
+      refuseStale(scope.owner.version, expected);
+      await deleteProject(tx, by, scope);
     });
   }
 }

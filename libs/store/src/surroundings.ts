@@ -52,7 +52,8 @@ export async function reachableCohortRows(tx: Tx, projectId: number, named: read
   return Object.values(reached);
 }
 
-const memberless = (row: CohortRow): Cohort => ({
+/** A cohort as its references are judged: whoever is in it does not matter. */
+export const memberless = (row: CohortRow): Cohort => ({
   key: row.key,
   ...(row.attribute === null ? {} : { attribute: row.attribute }),
   included: [],

@@ -18,6 +18,8 @@ import { containing, slice, toPage, type Page } from './page.js';
 import { withPercentage, type Percentage } from './percentage.js';
 import { reachedCohorts, reachPatch } from './reach.js';
 import { derivedOf, surroundingsOf, type Surroundings } from './surroundings.js';
+import type { Cause } from './scope.js';
+import { undone } from './undo.js';
 import { read, readConsistently, write, type Tx, updateRow } from './transaction.js';
 
 /** Which flag, and where. */
@@ -38,6 +40,8 @@ export type TargetingPreview = Validation & {
   /** The flags and cohorts that either reaches, cohorts without their members. */
   readonly snapshot: Surroundings;
 };
+
+type Edit = (current: Targeting, flag: FlagRow, tx: Tx, owner: ProjectRow) => Targeting | Promise<Targeting>;
 
 const SORTS = {
   key: { expression: 'flag.key', type: 'text' },
@@ -160,40 +164,63 @@ export class TargetingStore {
     ref: TargetingRef,
     action: string,
     expected: Expected,
-    edit: (current: Targeting, flag: FlagRow, tx: Tx, owner: ProjectRow) => Targeting | Promise<Targeting>,
+    edit: Edit,
     unsafe?: ReadonlyMap<string, string>,
   ): Promise<TargetingDocument> {
-    return write(this.dataSource, by, async (tx) => {
-      const { owner, environment, flag, row } = await locate(tx, ref, true);
-      refuseStale(row.version, expected);
-      if (flag.archivedAt !== null) {
-        throw new DomainError('archived', archivedMessage(flag));
-      }
-      const before = row.document;
-      const after = await edit(before, flag, tx, owner);
-      const { problems, warnings } = await this.#judge(tx, environment, flag, before, after, unsafe);
-      refuseProblems(problems);
-      const current = targetingDocument(flag.key, environment.key, before, row.version, row.updatedAt);
-      if (isDeepStrictEqual(before, after)) return { ...current, warnings };
-      const version = environment.snapshotVersion + 1;
-      const updatedAt = new Date();
-      const patch = await saveTargeting(tx, owner, environment, flag, row, { document: after, version, updatedAt });
-      const document = targetingDocument(flag.key, environment.key, after, version, updatedAt);
-      await appendChange(
-        tx,
-        by,
-        {
-          action,
-          project: owner,
-          subject: { type: 'targeting', key: flag.key },
-          environment: environment.key,
-          before: current,
-          after: document,
-        },
-        [{ environment, patch }],
-      );
-      return { ...document, warnings };
-    });
+    return write(this.dataSource, by, (tx) => this.#changeIn(tx, by, ref, { action, expected }, edit, unsafe));
+  }
+
+  /** Takes back what a change did to a document, in the transaction of whoever undoes it. @throws DomainError `revert_conflict` */
+  undo(
+    tx: Tx,
+    by: Actor,
+    ref: TargetingRef,
+    { before, after }: { readonly before: Targeting; readonly after: Targeting },
+    { reverts }: Cause,
+  ): Promise<TargetingDocument> {
+    return this.#changeIn(tx, by, ref, { action: 'targeting.updated', reverts }, (current) =>
+      undone(before, after, current),
+    );
+  }
+
+  async #changeIn(
+    tx: Tx,
+    by: Actor,
+    ref: TargetingRef,
+    { action, expected, reverts }: Cause & { readonly action: string; readonly expected?: Expected },
+    edit: Edit,
+    unsafe?: ReadonlyMap<string, string>,
+  ): Promise<TargetingDocument> {
+    const { owner, environment, flag, row } = await locate(tx, ref, true);
+    refuseStale(row.version, expected);
+    if (flag.archivedAt !== null) {
+      throw new DomainError('archived', archivedMessage(flag));
+    }
+    const before = row.document;
+    const after = await edit(before, flag, tx, owner);
+    const { problems, warnings } = await this.#judge(tx, environment, flag, before, after, unsafe);
+    refuseProblems(problems);
+    const current = targetingDocument(flag.key, environment.key, before, row.version, row.updatedAt);
+    if (isDeepStrictEqual(before, after)) return { ...current, warnings };
+    const version = environment.snapshotVersion + 1;
+    const updatedAt = new Date();
+    const patch = await saveTargeting(tx, owner, environment, flag, row, { document: after, version, updatedAt });
+    const document = targetingDocument(flag.key, environment.key, after, version, updatedAt);
+    await appendChange(
+      tx,
+      by,
+      {
+        action,
+        project: owner,
+        subject: { type: 'targeting', key: flag.key },
+        environment: environment.key,
+        before: current,
+        after: document,
+        reverts,
+      },
+      [{ environment, patch }],
+    );
+    return { ...document, warnings };
   }
 
   /** Whatever else is wrong, turning a flag off is never a problem. */

@@ -256,7 +256,7 @@ export class TokenStore {
 }
 
 /** Ends a token in the caller's transaction; one that is revoked already stays as it is. Answers whether it was this that ended it. */
-async function revokeToken(
+export async function revokeToken(
   tx: Tx,
   by: Actor,
   id: string,

@@ -57,6 +57,21 @@ export async function write<T>(
   }
 }
 
+/** What a write would answer, refusals included: it is done and taken back. Nothing is stored, nobody is told. */
+export async function rehearse<T>(dataSource: DataSource, by: Actor, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const answers: T[] = [];
+  const takenBack = new Error('Taken back.');
+  await write(dataSource, { ...by, idempotency: undefined }, async (tx) => {
+    answers.push(await work(tx));
+    throw takenBack;
+  }).catch((error: unknown) => {
+    if (error !== takenBack) throw error;
+  });
+  const [answer] = answers.slice(-1);
+  if (answer === undefined) throw new Error('A rehearsal gave no answer.');
+  return answer;
+}
+
 async function once<T>(
   tx: Tx,
   tokenId: string,

@@ -1,8 +1,10 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
 import type { JsonValue } from '@fledge/evaluation';
-import { IsOptional, IsString, MaxLength } from 'class-validator';
+import { IsBoolean, IsOptional, IsString, MaxLength } from 'class-validator';
+import { CommentDto } from '../http/comment.dto.js';
+import { DocumentProblemDto } from '../http/openapi.js';
 import { PageQueryDto } from '../http/page.query.js';
-import { IsInstant } from '../http/strings.js';
+import { IsInstant, MayBeAbsent } from '../http/strings.js';
 
 class SubjectDto {
   @ApiProperty({
@@ -90,7 +92,17 @@ export class ChangeDto {
   after!: JsonValue;
 }
 
-export class ChangeQueryDto extends PageQueryDto {
+/** Which changes: what the list and the export take alike. */
+export class ChangeFilterDto {
+  @ApiPropertyOptional({
+    description: "Only changes whose action, subject, comment or actor's name contains this, regardless of case.",
+    example: 'checkout',
+  })
+  @IsOptional()
+  @IsString({ message: 'Expected one text' })
+  @MaxLength(200, { message: 'Expected at most 200 characters' })
+  q?: string;
+
   @ApiPropertyOptional({ description: 'Only this action.', example: 'targeting.enabled' })
   @IsOptional()
   @IsString({ message: 'Expected one text' })
@@ -130,4 +142,22 @@ export class ChangeQueryDto extends PageQueryDto {
   @IsOptional()
   @IsInstant()
   until?: string;
+}
+
+export class ChangeQueryDto extends IntersectionType(ChangeFilterDto, PageQueryDto) {}
+
+export class RevertDto extends CommentDto {
+  @ApiPropertyOptional({ default: false, description: 'true: say what would change, and change nothing.' })
+  @MayBeAbsent()
+  @IsBoolean({ message: 'Expected true or false' })
+  dryRun?: boolean;
+}
+
+export class RevertedDto extends ChangeDto {
+  @ApiPropertyOptional({
+    type: [DocumentProblemDto],
+    description: 'Legal, but probably not meant; on writes.',
+    example: [],
+  })
+  warnings?: DocumentProblemDto[];
 }

@@ -1,6 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean } from 'class-validator';
-import { IsKey, MayBeAbsent } from '../http/strings.js';
+import type { RestoredEnvironment } from '@fledge/store';
+import { IsBoolean, IsInt, Max, Min } from 'class-validator';
+import { CommentDto } from '../http/comment.dto.js';
+import { IsInstant, IsKey, MayBeAbsent } from '../http/strings.js';
 import { ProjectDto, UpdateProjectDto } from '../projects/project.dto.js';
 
 export class EnvironmentDto extends ProjectDto {
@@ -51,4 +53,45 @@ export class CreateEnvironmentDto extends UpdateEnvironmentDto {
   @MayBeAbsent()
   @IsBoolean({ message: 'Expected true or false' })
   keepEnabled?: boolean;
+}
+
+/** Either a version or an instant. */
+export class RestoreEnvironmentDto extends CommentDto {
+  @ApiPropertyOptional({ example: 1, description: 'The version of what SDKs saw.' })
+  @MayBeAbsent()
+  @IsInt({ message: 'Expected a whole number' })
+  @Min(1, { message: 'Expected at least 1' })
+  @Max(2_147_483_647, { message: 'Expected at most 2,147,483,647' })
+  version?: number;
+
+  @ApiPropertyOptional({ example: '2026-11-23T10:00:00Z', description: 'The newest version not after this instant.' })
+  @MayBeAbsent()
+  @IsInstant()
+  at?: string;
+
+  @ApiPropertyOptional({ default: false, description: 'true: say what would change, and change nothing.' })
+  @MayBeAbsent()
+  @IsBoolean({ message: 'Expected true or false' })
+  dryRun?: boolean;
+}
+
+class RestoredDto {
+  @ApiProperty({ example: 12 })
+  version!: number;
+
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: true,
+    description: 'The flags whose targeting is another now, each with the documents before and after.',
+    example: {},
+  })
+  flags!: RestoredEnvironment['restored']['flags'];
+
+  @ApiProperty({ type: [String], description: 'Served then, archived or gone now: left alone.', example: [] })
+  skipped!: string[];
+}
+
+export class RestoredEnvironmentDto extends EnvironmentDto {
+  @ApiProperty({ type: RestoredDto })
+  restored!: RestoredDto;
 }

@@ -7,20 +7,37 @@ import {
   ApiParam,
   ApiTags,
 } from '@nestjs/swagger';
-import { EnvironmentStore, type Actor, type EnvironmentDocument, type Page } from '@fledge/store';
+import {
+  EnvironmentStore,
+  RestoreStore,
+  type Actor,
+  type EnvironmentDocument,
+  type Page,
+  type RestoredEnvironment,
+} from '@fledge/store';
 import { ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
 import { refuseUnconfirmed } from '../http/confirm.js';
 import { BodyExamples, IdempotencyHeader, IfMatchApi, pageOf, ReadProblems, WriteProblems } from '../http/openapi.js';
 import { ConfirmQueryDto, SearchQueryDto } from '../http/page.query.js';
 import { IfMatchHeader, optional, type IfMatch } from '../http/preconditions.js';
-import { CreateEnvironmentDto, EnvironmentDto, UpdateEnvironmentDto } from './environment.dto.js';
+import { RequestError } from '../http/problem.js';
+import {
+  CreateEnvironmentDto,
+  EnvironmentDto,
+  RestoredEnvironmentDto,
+  RestoreEnvironmentDto,
+  UpdateEnvironmentDto,
+} from './environment.dto.js';
 
 @ApiTags('Environments')
 @ApiParam({ name: 'project', example: 'default' })
 @Controller('api/v1/projects/:project/environments')
 export class EnvironmentsController {
-  constructor(private readonly environments: EnvironmentStore) {}
+  constructor(
+    private readonly environments: EnvironmentStore,
+    private readonly restores: RestoreStore,
+  ) {}
 
   @Get()
   @ForRole('viewer')
@@ -108,5 +125,35 @@ export class EnvironmentsController {
   ): Promise<void> {
     refuseUnconfirmed(environment, query.confirm);
     await this.environments.delete(by, project, environment, optional(ifMatch));
+  }
+
+  @Post(':environment/restore')
+  @HttpCode(200)
+  @ApiParam({ name: 'environment', example: 'production' })
+  @ForRole('editor')
+  @IdempotencyHeader()
+  @ApiOperation({
+    summary: 'Bring an environment back to how it stood',
+    description:
+      'Gives every flag the targeting it had at a version or an instant, as one change; a flag that was not served then is disabled. ' +
+      'What all environments share stays as it is: definitions of flags, cohorts and their members.',
+  })
+  @BodyExamples(RestoreEnvironmentDto, {
+    'Only a look': { version: 1, dryRun: true },
+    'To a version': { version: 1, comment: 'start over' },
+  })
+  @ApiOkResponse({ type: RestoredEnvironmentDto })
+  @WriteProblems()
+  restore(
+    @By() by: Actor,
+    @Param('project') project: string,
+    @Param('environment') environment: string,
+    @Body() { version, at, dryRun }: RestoreEnvironmentDto,
+  ): Promise<RestoredEnvironment> {
+    if ((version === undefined) === (at === undefined)) {
+      const message = 'Expected either a version or an instant (at).';
+      throw new RequestError(422, 'invalid', message, { errors: [{ pointer: '', code: 'either', message }] });
+    }
+    return this.restores.restore(by, project, environment, { version, at }, { dryRun: dryRun === true });
   }
 }

@@ -1,0 +1,72 @@
+import type { ChangeRow } from './entities/change.entity.js';
+import type { Tx } from './transaction.js';
+import { standing } from './undo.js';
+
+/** A change that is in the way of undoing an earlier one, as a refusal names it. */
+export type LaterChange = {
+  readonly id: string;
+  readonly at: string;
+  readonly action: string;
+  readonly subject: { readonly type: string; readonly key: string };
+  readonly environment: string | null;
+  readonly by: string;
+};
+
+type Row = Omit<LaterChange, 'subject' | 'at'> & { at: Date; type: string; key: string; reverts: string | null };
+
+const MOST = 20;
+
+/** The changes after this one that are still in force and have to do with its subject or with what its document names; the oldest first. */
+export async function laterChanges(tx: Tx, change: ChangeRow): Promise<LaterChange[]> {
+  const { where, parameters } = relation(change);
+  const rows = await tx.query<Row[]>(
+    `SELECT id, at, action, subject_type AS type, subject_key AS key, environment_key AS environment, actor ->> 'name' AS by, reverts
+     FROM change WHERE project_id IS NOT DISTINCT FROM $1 AND id > $2 AND (${where}) ORDER BY id DESC LIMIT 1000`,
+    [change.projectId, change.id, ...parameters],
+  );
+  return standing(change.id, rows)
+    .toReversed()
+    .slice(0, MOST)
+    .map(({ id, at, action, type, key, environment, by }) => ({
+      id,
+      at: at.toISOString(),
+      action,
+      subject: { type, key },
+      environment,
+      by,
+    }));
+}
+
+export const summaryOf = (changes: readonly LaterChange[]): string =>
+  changes.length === 0
+    ? ''
+    : ` Later: ${changes.map(({ id, action, subject }) => `${id} (${action} ${subject.key})`).join(', ')}.`;
+
+function relation(change: ChangeRow): { where: string; parameters: unknown[] } {
+  const { subjectType, subjectKey, environmentKey, before } = change;
+  if (subjectType === 'project') return { where: 'true', parameters: [] };
+  if (subjectType === 'environment' && change.action !== 'environment.restored') {
+    return {
+      where: `environment_key = $3 OR subject_type = 'token' AND after -> 'environments' ? $3`,
+      parameters: [subjectKey],
+    };
+  }
+  const keys = [subjectKey, ...namedIn(before)];
+  return {
+    where: `(subject_key = ANY ($3) OR before -> 'flags' ?| $3) AND ($4::text IS NULL OR environment_key IS NULL OR environment_key = $4)`,
+    parameters: [keys, environmentKey],
+  };
+}
+
+/** The flags and cohorts that a document names, wherever in it. */
+function namedIn(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  if (Array.isArray(value)) return value.flatMap(namedIn);
+  return Object.entries(value).flatMap(([name, member]: [string, unknown]) => {
+    if (name === 'cohorts' && Array.isArray(member)) return member.filter((key) => typeof key === 'string');
+    if (name === 'flag' && typeof member === 'string') return [member];
+    return name === 'flags' && typeof member === 'object' && member !== null
+      ? [...Object.keys(member), ...namedIn(member)]
+      : namedIn(member);
+  });
+}
