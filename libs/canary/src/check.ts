@@ -2,7 +2,7 @@ import { alphaOf } from './alpha.js';
 import type { GuardrailCheck } from './decision.js';
 import { dispersion } from './dispersion.js';
 import type { Evidence, GuardrailEvidence } from './evidence.js';
-import type { Action, Guardrail, Plan } from './plan.js';
+import type { Guardrail, Plan } from './plan.js';
 import { isBroken } from './point.js';
 import { floorsMet } from './tested.js';
 
@@ -21,9 +21,9 @@ export function guardrailName(guardrail: Guardrail): string {
   }
 }
 
-/** The limit of ln E: by its highest for those that roll back, by its current value for others, which can end again. */
-function lnLimit(plan: Plan, index: number, action: Action, watching: boolean): number {
-  return -Math.log(action === 'rollback' && !watching ? alphaOf(plan, index) : plan.alpha);
+/** The limit of ln E: a part of alpha for those that roll back, all of it for others and for limits in the watch. */
+function lnLimit(plan: Plan, index: number, watching: boolean): number {
+  return -Math.log(watching && plan.guardrails[index]?.kind === 'limit' ? plan.alpha : alphaOf(plan, index));
 }
 
 type Standing = Pick<GuardrailCheck, 'lnE' | 'maxLnE' | 'canary' | 'baseline' | 'over' | 'dispersion' | 'newest'> & {
@@ -92,7 +92,7 @@ export function checkGuardrails(plan: Plan, evidence: Evidence, overridden: read
     if (known === undefined) return [];
     const action = overridden.includes(index) ? 'warn' : guardrail.action;
     const { floors, ...stands } = standing(guardrail, known);
-    const limit = known.kind === 'point' ? null : lnLimit(plan, index, guardrail.action, evidence.phase === 'watch');
+    const limit = known.kind === 'point' ? null : lnLimit(plan, index, evidence.phase === 'watch');
     const compared = guardrail.action === 'rollback' ? stands.maxLnE : stands.lnE;
     const reached = limit !== null && compared !== null && compared >= limit;
     const acts = reached && (guardrail.action !== 'rollback' || floors);

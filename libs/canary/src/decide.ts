@@ -43,7 +43,8 @@ type Outcome = Omit<Decision, 'why' | 'checks' | 'bakes'>;
 
 const QUIET = { to: null, awaitsGate: false, inconclusive: false } as const;
 
-function hold(step: number, reasons: readonly Reason[], more: Partial<Outcome> = {}): Outcome {
+/** What stands at a step: a hold, unless more is said. */
+function standing(step: number, reasons: readonly Reason[], more: Partial<Outcome> = {}): Outcome {
   return { ...QUIET, action: 'hold', step, reasons, ...more };
 }
 
@@ -54,7 +55,7 @@ function spent(bakedMs: number, wanted: number): string {
 /** Step 4 in the warm-up, and its end: stage 0. */
 function warmUp(plan: Plan, { bakedMs, evidence }: Progress, checks: readonly GuardrailCheck[]): Outcome {
   const wanted = milliseconds(plan.warmup);
-  if (bakedMs < wanted) return hold(4, [reason('warming_up', `Warms up: ${spent(bakedMs, wanted)}.`)]);
+  if (bakedMs < wanted) return standing(4, [reason('warming_up', `Warms up: ${spent(bakedMs, wanted)}.`)]);
   const lacking = warmupLacks(plan, evidence, checks, (index) => {
     const [guardrail, known] = [plan.guardrails[index], evidence.guardrails[index]];
     return (
@@ -62,14 +63,15 @@ function warmUp(plan: Plan, { bakedMs, evidence }: Progress, checks: readonly Gu
     );
   });
   if (lacking.length > 0 && bakedMs < WARMUP_PATIENCE * wanted)
-    return hold(4, [reason('warming_up', `Warms up until there is enough of control: ${lacking.join('; ')}.`)]);
+    return standing(4, [reason('warming_up', `Warms up until there is enough of control: ${lacking.join('; ')}.`)]);
   return { ...QUIET, action: 'advance', step: 9, to: 0, reasons: [reason('warmed_up', 'The warm-up is over.')] };
 }
 
 /** Step 4 in the watch, and its end. */
 function watch(plan: Plan, { bakedMs }: Progress): Outcome {
   const wanted = milliseconds(plan.watch);
-  if (bakedMs < wanted) return hold(4, [reason('watching', `Watches the absolute limits: ${spent(bakedMs, wanted)}.`)]);
+  if (bakedMs < wanted)
+    return standing(4, [reason('watching', `Watches the absolute limits: ${spent(bakedMs, wanted)}.`)]);
   return { ...QUIET, action: 'complete', step: 9, reasons: [reason('watch_over', 'The watch is over.')] };
 }
 
@@ -104,20 +106,21 @@ function bake(
   const wanted = milliseconds(stage.minBake);
   // Without a window of this epoch a stage of no bake would be left unseen.
   if (bakedMs < wanted || evidence.traffic.lastBlock === null)
-    return hold(4, [
+    return standing(4, [
       reason('baking', `Stage ${evidence.stage} at ${stage.percentage} % bakes: ${spent(bakedMs, wanted)}.`),
     ]);
   const { step, reasons: lacking } = lack(plan, stage, evidence, checks);
   const over = bakedMs >= milliseconds(stage.maxBake);
-  if (lacking.length > 0 && !over) return hold(step, lacking);
+  if (lacking.length > 0 && !over) return standing(step, lacking);
   const waived =
     lacking.length === 0
       ? []
       : [reason('inconclusive', `Baked ${stage.maxBake} without what was asked for.`), ...lacking];
   if (waived.length > 0 && stage.onInconclusive !== 'advance')
-    return hold(7, waived, { action: stage.onInconclusive, inconclusive: true });
+    return standing(7, waived, { action: stage.onInconclusive, inconclusive: true });
   const closed = closedGates(plan, evidence.stage, observation.gates, now);
-  if (closed.length > 0) return hold(8, [...closed, ...waived], { awaitsGate: true, inconclusive: waived.length > 0 });
+  if (closed.length > 0)
+    return standing(8, [...closed, ...waived], { awaitsGate: true, inconclusive: waived.length > 0 });
   return pass(plan, evidence.stage, waived);
 }
 
@@ -130,23 +133,17 @@ function outcome(
 ): Outcome {
   const { evidence, state } = progress;
   const ordered = orders(observation);
-  if (ordered.length > 0) return hold(1, ordered, { action: 'rollback' });
+  if (ordered.length > 0) return standing(1, ordered, { action: 'rollback' });
   const harmed = harm(progress, checks);
-  if (harmed.length > 0) return hold(2, harmed, { action: 'rollback' });
+  if (harmed.length > 0) return standing(2, harmed, { action: 'rollback' });
+  if (evidence.phase === 'watch') return watch(plan, progress);
   const doubts = doubt(plan, progress, checks, now);
   const paused = state === 'paused' ? [reason('paused', 'Paused; the guardrails keep watching.')] : [];
-  if (paused.length + doubts.length > 0 && evidence.phase !== 'watch') return hold(3, [...paused, ...doubts]);
+  if (paused.length + doubts.length > 0) return standing(3, [...paused, ...doubts]);
   const stage = plan.stages[evidence.stage];
-  switch (evidence.phase) {
-    case 'warmup':
-      return warmUp(plan, progress, checks);
-    case 'watch':
-      return watch(plan, progress);
-    case 'baking':
-      return stage === undefined
-        ? hold(3, [reason('no_data', `The plan has no stage ${evidence.stage}.`)])
-        : bake(plan, stage, progress, observation, checks, now);
-  }
+  if (evidence.phase === 'warmup') return warmUp(plan, progress, checks);
+  if (stage === undefined) return standing(3, [reason('no_stage', `The plan has no stage ${evidence.stage}.`)]);
+  return bake(plan, stage, progress, observation, checks, now);
 }
 
 /**

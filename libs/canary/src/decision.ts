@@ -57,6 +57,7 @@ export type ReasonCode =
   | 'reports_missing'
   | 'no_data'
   | 'learning'
+  | 'no_stage'
   | 'warming_up'
   | 'baking'
   | 'watching'

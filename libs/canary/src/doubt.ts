@@ -49,11 +49,10 @@ function noData(plan: Plan, evidence: Evidence, now: number): Reason[] {
   const wait = patience(traffic, milliseconds(plan.window), shareNow(plan, evidence));
   const silence = now - Math.max(traffic.lastBlock ?? 0, epochSince);
   if (silence <= wait) return [];
-  const arms = evidence.phase === 'watch' ? 'the canary' : 'both arms';
   return [
     reason(
       'no_data',
-      `No data of ${arms} for ${Math.round(silence / 1000)} s; expected some within ${Math.round(wait / 1000)} s.`,
+      `No data of both arms for ${Math.round(silence / 1000)} s; expected some within ${Math.round(wait / 1000)} s.`,
     ),
   ];
 }
@@ -68,17 +67,19 @@ function learning(plan: Plan, { phase, stage, guardrails }: Evidence, checks: re
   });
 }
 
-/** Step 3: what makes the figures doubtful or bad enough to stop the clock. Missing data never passes and never fails. */
+/**
+ * Step 3 before the watch: what makes the figures doubtful, or bad enough to stop the clock. Missing data never passes and
+ * never fails.
+ */
 export function doubt(plan: Plan, { evidence }: Progress, checks: readonly GuardrailCheck[], now: number): Reason[] {
   const baking = evidence.phase !== 'warmup';
   const holding = checks.filter(({ action, verdict }) => baking && action === 'hold' && verdict === 'fail');
-  const both = evidence.phase !== 'watch';
   return [
     ...armsDiffer(evidence, checks),
     ...holding.map((check) => reason('guardrail_hold', figures(check), check.guardrail)),
-    ...(both ? sampleRatio(plan, evidence) : []),
+    ...sampleRatio(plan, evidence),
     ...notInstrumented(plan, evidence),
-    ...(both && isMissing(evidence.traffic)
+    ...(isMissing(evidence.traffic)
       ? [
           reason(
             'reports_missing',

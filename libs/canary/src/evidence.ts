@@ -1,7 +1,7 @@
 import { milliseconds } from './duration.js';
 import type { MeanEvidence } from './mean.js';
 import { NO_MEAN, addMean } from './mean.js';
-import type { Count, Guardrail, Plan } from './plan.js';
+import type { Guardrail, Plan } from './plan.js';
 import type { PointEvidence } from './point.js';
 import { NO_POINT, addPoint } from './point.js';
 import type { RatioEvidence } from './sample-ratio.js';
@@ -9,7 +9,7 @@ import { NO_RATIO, addRatio } from './sample-ratio.js';
 import { plannedShare } from './share.js';
 import { EMPTY_SUMS } from './sums.js';
 import type { Window } from './sums.js';
-import { addTested, beginStage, endWarmup, freezeThreshold, learn, learnedThreshold, startTested } from './tested.js';
+import { addTested, isTested, learn, startTested } from './tested.js';
 import type { TestedEvidence } from './tested.js';
 import { NO_TRAFFIC, addTraffic } from './traffic.js';
 import type { TrafficEvidence } from './traffic.js';
@@ -43,9 +43,6 @@ export type Evidence = {
 /** What an operator may take note of: the arms differ before anything is served, or do not get their shares. */
 export type Alarm = 'arms_differ' | 'sample_ratio';
 
-/** What a rollout's mark says of its metrics: how observations are counted, and T in ms where there is one. */
-export type MarkedMetrics = Readonly<Record<string, { readonly count: Count; readonly over?: number }>>;
-
 /** A change of the rule: from `now` on (ms) reports carry this epoch. Stages count from 0. */
 export type NewEpoch = {
   readonly epoch: number;
@@ -55,10 +52,10 @@ export type NewEpoch = {
 
 const LEAST_HORIZON = 360;
 
-function startGuardrail(guardrail: Guardrail, epoch: number): GuardrailEvidence {
-  if (guardrail.kind === 'mean') return NO_MEAN;
-  if (guardrail.kind === 'limit' && guardrail.test === 'point') return NO_POINT;
-  return startTested(guardrail, epoch);
+/** No evidence yet for one guardrail, from this epoch on. */
+export function startGuardrail(guardrail: Guardrail, epoch: number): GuardrailEvidence {
+  if (isTested(guardrail)) return startTested(guardrail, epoch);
+  return guardrail.kind === 'mean' ? NO_MEAN : NO_POINT;
 }
 
 /** No evidence yet: for a rollout whose rule was just written, or written with a new salt. */
@@ -104,12 +101,7 @@ function observeGuardrail(
     return evidence.phase === 'warmup' ? known : addMean(guardrail, known, canary.lnms, baseline.lnms, plan.alpha);
   if (known.kind === 'point' && guardrail.kind === 'limit' && guardrail.test === 'point')
     return evidence.phase === 'warmup' ? known : addPoint(guardrail, known, canary);
-  if (
-    known.kind !== 'tested' ||
-    guardrail.kind === 'mean' ||
-    (guardrail.kind === 'limit' && guardrail.test === 'point')
-  )
-    return known;
+  if (known.kind !== 'tested' || !isTested(guardrail)) return known;
   if (known.since === null) return learn(known, baseline);
   if (epoch < known.since) return known;
   const asked = plan.stages[evidence.stage]?.evidence ?? 'none';
@@ -142,92 +134,4 @@ export function observe(plan: Plan, evidence: Evidence, window: Window): Evidenc
       ofStage: window.epoch >= evidence.stageFrom,
     }),
   };
-}
-
-function learned(plan: Plan, evidence: Evidence | undefined, index: number): number | undefined {
-  const guardrail = plan.guardrails[index];
-  const known = evidence?.guardrails[index];
-  if (guardrail?.kind !== 'quantile' || known?.kind !== 'tested')
-    return guardrail?.kind === 'quantile' ? (guardrail.overMs ?? undefined) : undefined;
-  return known.over ?? learnedThreshold(guardrail, known);
-}
-
-/** What the mark must say when the rule is written next: with T for every quantile that has one or has learned it by now. */
-export function markedMetrics(plan: Plan, evidence?: Evidence): MarkedMetrics {
-  const marked = new Map<string, { count: Count; over?: number }>();
-  for (const [index, guardrail] of plan.guardrails.entries()) {
-    const before = marked.get(guardrail.metric);
-    const count = 'count' in guardrail ? guardrail.count : (before?.count ?? 'unit_window');
-    const over = learned(plan, evidence, index) ?? before?.over;
-    marked.set(guardrail.metric, { count, ...(over !== undefined && { over }) });
-  }
-  return Object.fromEntries(marked);
-}
-
-/** True when a quantile has learned its T: the rule is to be written again with `markedMetrics`, in the same stage. */
-export function hasLearned(plan: Plan, evidence: Evidence): boolean {
-  return evidence.guardrails.some((known, index) => {
-    const guardrail = plan.guardrails[index];
-    return (
-      known.kind === 'tested' && guardrail?.kind === 'quantile' && learnedThreshold(guardrail, known) !== undefined
-    );
-  });
-}
-
-function enterGuardrail(
-  guardrail: Guardrail,
-  known: GuardrailEvidence,
-  entered: NewEpoch,
-  before: Evidence,
-): GuardrailEvidence {
-  const { at, epoch } = entered;
-  if (at === 'watch') return startGuardrail(guardrail, epoch);
-  if (
-    known.kind !== 'tested' ||
-    guardrail.kind === 'mean' ||
-    (guardrail.kind === 'limit' && guardrail.test === 'point')
-  )
-    return known;
-  if (at === 'warmup') return known;
-  if (before.phase === 'warmup') return endWarmup(guardrail, known, epoch);
-  const frozen = freezeThreshold(guardrail, known, epoch);
-  return at.stage === before.stage ? frozen : beginStage(frozen);
-}
-
-/**
- * The evidence after the rule was written. T is frozen where it was learned; the end of the warm-up fixes the baseline's rate
- * and begins every E; a new stage begins its samples and proof anew, and sample ratios, while every E goes on; in the watch
- * the absolute limits begin anew and everything else stops.
- */
-export function enterEpoch(plan: Plan, evidence: Evidence, entered: NewEpoch): Evidence {
-  const { at, epoch, now } = entered;
-  const stage = typeof at === 'string' ? evidence.stage : at.stage;
-  const phase = typeof at === 'string' ? at : 'baking';
-  const sameStage = phase === evidence.phase && stage === evidence.stage;
-  return {
-    ...evidence,
-    phase,
-    stage,
-    epoch,
-    epochSince: now,
-    stageFrom: sameStage ? evidence.stageFrom : epoch,
-    bakingFrom: phase === 'watch' ? epoch : (evidence.bakingFrom ?? (phase === 'baking' ? epoch : null)),
-    guardrails: evidence.guardrails.map((known, index) => {
-      const guardrail = plan.guardrails[index];
-      return guardrail === undefined ? known : enterGuardrail(guardrail, known, entered, evidence);
-    }),
-    ratio: NO_RATIO,
-    traffic: {
-      ...NO_TRAFFIC,
-      rate: evidence.traffic.rate,
-      at: evidence.traffic.at,
-      requests: sameStage ? evidence.traffic.requests : 0,
-    },
-    acknowledged: [],
-  };
-}
-
-/** The evidence after an operator took note of an alarm: in this epoch nothing holds for it any more. */
-export function acknowledge(evidence: Evidence, alarm: Alarm): Evidence {
-  return { ...evidence, acknowledged: [...new Set([...evidence.acknowledged, alarm])] };
 }

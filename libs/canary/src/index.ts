@@ -25,8 +25,10 @@ export { LONGEST_MS, SHORTEST_MS } from './sketch.js';
 export type { OutcomeItem, OutcomeReport } from './report.js';
 export { METRIC_PATTERN, MOST_METRICS, isReport, validateReport } from './report.js';
 
-export type * from './evidence.js';
-export { acknowledge, enterEpoch, hasLearned, markedMetrics, observe, startEvidence } from './evidence.js';
+export type { Alarm, Evidence, GuardrailEvidence, NewEpoch } from './evidence.js';
+export { observe, startEvidence } from './evidence.js';
+export type { MarkedMetrics } from './epochs.js';
+export { acknowledge, enterEpoch, hasLearned, markedMetrics } from './epochs.js';
 export type { TestedEvidence } from './tested.js';
 export type { MeanEvidence } from './mean.js';
 export type { PointEvidence } from './point.js';

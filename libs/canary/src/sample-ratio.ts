@@ -22,9 +22,15 @@ const ALERT = Math.log(1000);
 const FRESH_MS = 600_000;
 const CALM = 3;
 const CAUTIOUS = 3;
+const ENOUGH = 20;
 const NOBODY: Shares = { canary: 0, baseline: 0 };
 
 export const NO_RATIO: RatioEvidence = { first: NOBODY, groups: NO_GROUPS, lnE: 0, alert: false, fresh: null };
+
+/** A new process that remembers how the exposures of one unit hang together. */
+export function freshRatio({ groups }: RatioEvidence): RatioEvidence {
+  return { ...NO_RATIO, groups };
+}
 
 /**
  * ln E that the canary's planned share π of first exposures is not its real one: a Dirichlet prior of mean π and
@@ -46,7 +52,7 @@ function calmDown(evidence: RatioEvidence, added: Shares, start: number, share: 
   const first = { canary: fresh.first.canary + added.canary, baseline: fresh.first.baseline + added.baseline };
   if (start - fresh.since < FRESH_MS) return { ...evidence, fresh: { ...fresh, first } };
   const calm = lnSampleRatio(first, share, spread) < 0 ? fresh.calm + 1 : 0;
-  if (calm >= CALM) return { ...NO_RATIO, groups: evidence.groups };
+  if (calm >= CALM) return freshRatio(evidence);
   return { ...evidence, fresh: { since: start, first: NOBODY, calm } };
 }
 
@@ -59,9 +65,15 @@ export function addRatio(
   share: number,
 ): RatioEvidence {
   if (canary.n + baseline.n === 0) return evidence;
-  const spread = dispersion(evidence.groups, CAUTIOUS);
   const first = addFirst(evidence.first, canary, baseline);
-  const lnE = lnSampleRatio(first, share, spread);
+  // How often one unit is counted is unknown until the canary showed some: ten processes that each see the same 400 units
+  // and, by chance, no canary among them would otherwise look like 4,000 units without one.
+  const known = Math.max(
+    evidence.first.canary,
+    evidence.groups.K.reduce((sum, count) => sum + count, 0),
+  );
+  const spread = dispersion(evidence.groups, CAUTIOUS);
+  const lnE = known >= ENOUGH ? lnSampleRatio(first, share, spread) : 0;
   const groups = addGroups(evidence.groups, { N: addLists(canary.groups, baseline.groups), K: canary.groups });
   const next = { ...evidence, first, groups, lnE };
   if (!evidence.alert) return { ...next, alert: lnE >= ALERT };

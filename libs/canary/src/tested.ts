@@ -3,7 +3,7 @@ import type { Process } from './process.js';
 import { NO_GROUPS, addGroups, dispersion } from './dispersion.js';
 import type { Groups } from './dispersion.js';
 import { logSumExp } from './numbers.js';
-import type { Count, QuantileGuardrail, RateGuardrail, RateLimitGuardrail } from './plan.js';
+import type { Count, Guardrail, QuantileGuardrail, RateGuardrail, RateLimitGuardrail } from './plan.js';
 import { countAbove, mergeSketches, quantileIndex, sketchCount, sketchEdge } from './sketch.js';
 import type { Sketch } from './sketch.js';
 import { EMPTY_SKETCH } from './sketch.js';
@@ -13,6 +13,11 @@ import type { Border } from './two-shares.js';
 
 /** A guardrail that tests a share. */
 export type TestedGuardrail = RateGuardrail | QuantileGuardrail | RateLimitGuardrail;
+
+/** True for a guardrail that tests a share. */
+export function isTested(guardrail: Guardrail): guardrail is TestedGuardrail {
+  return guardrail.kind !== 'mean' && !(guardrail.kind === 'limit' && guardrail.test === 'point');
+}
 
 /** Evidence of a guardrail that tests a share. */
 export type TestedEvidence = {

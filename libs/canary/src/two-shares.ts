@@ -62,7 +62,11 @@ export function projectWorse(
   return project(alternative, canary, baseline, border, alternative.baseline, to);
 }
 
-/** The projection of an alternative that is better than the border asks for; undefined for one that is not. */
+/**
+ * The projection of an alternative that is better than the border asks for; undefined for one that is not, and where no
+ * share of the canary could be on the border's far side (d ≥ 1). Control's share stays below (1 − d)/a, where the canary's
+ * would be 1.
+ */
 export function projectBetter(
   alternative: Shares,
   canary: number,
@@ -70,15 +74,9 @@ export function projectBetter(
   border: Border,
 ): Shares | undefined {
   const { a, d } = border;
-  if (alternative.canary >= a * alternative.baseline + d) return undefined;
-  return project(
-    alternative,
-    canary,
-    baseline,
-    border,
-    Math.max(0, (alternative.canary - d) / a),
-    alternative.baseline,
-  );
+  if (d >= 1 || alternative.canary >= a * alternative.baseline + d) return undefined;
+  const from = Math.max(0, (alternative.canary - d) / a);
+  return project(alternative, canary, baseline, border, from, Math.min(alternative.baseline, (1 - d) / a));
 }
 
 /** ln of the likelihood of a tally under one share over that under another. */

@@ -50,6 +50,7 @@ describe('the way of a rollout', () => {
     expect(decisions.findIndex(({ action }) => action === 'advance')).toBeGreaterThanOrEqual(20);
     expect(rollout.evidence.stage).toBe(0);
     expect(rollout.evidence.phase).toBe('baking');
+    expect(rollout.epoch).toBe(2);
     expect(decided(rollout).checks.map(({ name, over }) => [name, over !== null])).toEqual([
       ['errors', false],
       ['latency p95', true],
@@ -300,6 +301,20 @@ describe('the order of a decision', () => {
       action: 'rollback',
       reasons: [{ code: 'guardrail', guardrail: 1 }],
     });
+  });
+
+  it('rolls nothing back in the watch for a comparison that is over', () => {
+    const lenient: PlanDocument = {
+      ...ONE_STAGE,
+      guardrails: [{ metric: 'errors' }, { metric: 'latency', weight: 1 }],
+    };
+    const { rollout } = run(startOf(lenient), 100, (at) => (at.bakedMs < 20_000 ? failing(3.4)(at) : healthy(at)));
+    const { maxLnE, limit } = decided(rollout).checks[0] ?? {};
+    expect(maxLnE).toBeGreaterThan(Math.log(20));
+    expect(maxLnE).toBeLessThan(limit ?? 0);
+    const watching = { ...entered(rollout, 'watch'), state: 'completed' } as const;
+    expect(decided(watching)).toMatchObject({ action: 'hold', reasons: [{ code: 'watching' }] });
+    expect(decided(watching).checks[0]).toMatchObject({ maxLnE, verdict: 'pass' });
   });
 
   it('breaks a point limit in three of five windows', () => {

@@ -4,7 +4,7 @@ import { addTested, startTested } from '../../src/tested.js';
 import type { TestedBlock, TestedEvidence, TestedGuardrail } from '../../src/tested.js';
 
 /** A tested guardrail with the usual defaults, independent observations and no floors but what the part says. */
-function testedOf(part: GuardrailDocument): TestedGuardrail {
+export function testedOf(part: GuardrailDocument): TestedGuardrail {
   const floors = { failures: 0, requests: 0, units: 0, windows: 0 };
   const document: GuardrailDocument = { dispersion: 1, floors, ...part };
   const guardrail = completePlan({ stages: [], guardrails: [document] }).guardrails[0];
