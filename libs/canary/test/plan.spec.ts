@@ -79,3 +79,21 @@ it('reads durations in seconds, minutes, hours and days, and writes them in the 
     '1s',
   ]);
 });
+
+it('refuses guardrails on one metric that one mark cannot serve', () => {
+  const on = (...guardrails: unknown[]): string[] => codes({ stages: [{ percentage: 5 }], guardrails });
+  expect(on({ metric: 'errors' }, { metric: 'errors', kind: 'limit', test: 'rate', limit: 0.1 })).toEqual([]);
+  expect(on({ metric: 'latency' }, { metric: 'latency', quantile: 0.5 })).toEqual(['/guardrails/1 conflict']);
+  expect(on({ metric: 'pay', kind: 'rate' }, { metric: 'pay', kind: 'mean' })).toEqual(['/guardrails/1 conflict']);
+  const counted = { metric: 'errors', kind: 'limit', test: 'rate', limit: 0.1, count: 'request' };
+  expect(on({ metric: 'errors' }, counted)).toEqual(['/guardrails/1/count conflict']);
+});
+
+it('warns of a plan that nothing can take back by itself', () => {
+  const { problems, warnings } = validatePlan({
+    stages: [{ percentage: 5 }],
+    guardrails: [{ metric: 'errors', action: 'warn' }],
+  });
+  expect(problems).toEqual([]);
+  expect(warnings.map(({ code }) => code)).toEqual(['nothing_rolls_back']);
+});

@@ -29,7 +29,7 @@ export function armOf(first: number, metrics: Readonly<Record<string, Sums>>): A
 }
 
 /** First exposures, spread evenly over the groups. */
-function firstOf(n: number): First {
+export function firstOf(n: number): First {
   const groups = Array.from({ length: 64 }, (_, group) => Math.floor(n / 64) + (group < n % 64 ? 1 : 0));
   return { n, groups };
 }
