@@ -105,6 +105,7 @@ describe('the committed OpenAPI document', () => {
       ['post', '/api/v1/tokens', '/api/v1/tokens', 201],
       ['post', '/api/v1/tokens/{id}/rotate', `/api/v1/tokens/${old.body.id}/rotate`, 201],
       ['post', '/api/v1/projects/{project}/changes/{change}/revert', `/api/v1${changes}/${renamed}/revert`, 200],
+      ['post', '/api/v1/projects/{project}/import', '/api/v1/projects/imported/import', 200],
       ['post', '/api/v1/changes/{change}/revert', `/api/v1/changes/${made}/revert`, 200],
       [
         'post',

@@ -7,7 +7,9 @@ import {
   createDataSource,
   EnvironmentStore,
   FlagStore,
+  ExportStore,
   HistoryStore,
+  ImportStore,
   PatternCheck,
   SecretStore,
   cleanUp,
@@ -38,6 +40,8 @@ export type Stores = {
   readonly reverts: RevertStore;
   readonly restores: RestoreStore;
   readonly history: HistoryStore;
+  readonly exports: ExportStore;
+  readonly imports: ImportStore;
   readonly tokens: TokenStore;
   readonly secrets: SecretStore;
 };
@@ -86,6 +90,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     reverts: new RevertStore(dataSource, targetings, limits),
     restores: new RestoreStore(dataSource, limits),
     history: new HistoryStore(dataSource),
+    exports: new ExportStore(dataSource),
+    imports: new ImportStore(dataSource, limits, patterns),
     tokens: new TokenStore(dataSource),
     secrets: new SecretStore(dataSource),
   };

@@ -1,6 +1,7 @@
 import { type EmbeddedPostgres, type EmbeddedPostgresOptions, start } from './start.js';
 
 export { EmbeddedPostgresError, type EmbeddedPostgresProblem } from './errors.js';
+export { urlOfRunning } from './running.js';
 export type { EmbeddedPostgres, EmbeddedPostgresOptions } from './start.js';
 
 /**

@@ -118,19 +118,7 @@ export class CohortStore {
       const owner = await findProject(tx, project, true);
       refuseBeyond(this.limits, 'cohortsPerProject', await tx.count(CohortRow, { where: { projectId: owner.id } }));
       const warnings = await validateInput(tx, owner, input, this.limits, unsafe);
-      const row = await insertCohort(tx, owner, input);
-      const members = { included: new Set(input.included).size, excluded: new Set(input.excluded).size };
-      const document = cohortDocument(row, owner.key, members);
-      const change = await appendChange(tx, by, {
-        action: 'cohort.created',
-        project: owner,
-        subject: { type: 'cohort', key: row.key },
-        before: null,
-        after: document,
-      });
-      await applyBatch(tx, row.id, change, { list: 'included', add: [...new Set(input.included)], remove: [] });
-      await applyBatch(tx, row.id, change, { list: 'excluded', add: [...new Set(input.excluded)], remove: [] });
-      return { ...document, warnings };
+      return { ...(await createCohort(tx, by, owner, input)), warnings };
     });
   }
 
@@ -204,6 +192,18 @@ export async function validateInput(
   );
   refuseProblems(problems);
   return warnings;
+}
+
+/** Makes a valid cohort with its members, in the caller's transaction, which holds the project's lock. @throws DomainError `key_taken` */
+export async function createCohort(tx: Tx, by: Actor, owner: ProjectRow, input: CohortInput): Promise<CohortDocument> {
+  const row = await insertCohort(tx, owner, input);
+  const members = { included: new Set(input.included).size, excluded: new Set(input.excluded).size };
+  const after = cohortDocument(row, owner.key, members);
+  const subject = { type: 'cohort', key: row.key } as const;
+  const change = await appendChange(tx, by, { action: 'cohort.created', project: owner, subject, before: null, after });
+  await applyBatch(tx, row.id, change, { list: 'included', add: [...new Set(input.included)], remove: [] });
+  await applyBatch(tx, row.id, change, { list: 'excluded', add: [...new Set(input.excluded)], remove: [] });
+  return after;
 }
 
 const NONE: MemberCounts = { included: 0, excluded: 0 };

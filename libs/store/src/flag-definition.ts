@@ -14,6 +14,8 @@ export type NewFlag = {
   readonly description?: string | undefined;
   readonly variants?: Readonly<Record<string, JsonValue>> | undefined;
   readonly variantInfo?: VariantInfo | undefined;
+  /** Default: what `defaultVariantOf` says. */
+  readonly defaultVariant?: string | null | undefined;
   readonly tags?: readonly string[] | undefined;
   readonly permanent?: boolean | undefined;
   readonly owner?: string | null | undefined;
@@ -33,7 +35,7 @@ export type FlagEdit = {
   readonly metadata?: unknown;
 };
 
-type Definition = { variants: Record<string, JsonValue>; variantInfo: VariantInfo; metadata: Metadata };
+export type Definition = { variants: Record<string, JsonValue>; variantInfo: VariantInfo; metadata: Metadata };
 
 export async function insertFlag(tx: Tx, owner: ProjectRow, input: NewFlag, definition: Definition): Promise<FlagRow> {
   const row = tx.create(FlagRow, {
@@ -42,8 +44,11 @@ export async function insertFlag(tx: Tx, owner: ProjectRow, input: NewFlag, defi
     type: input.type,
     name: input.name ?? input.key,
     description: input.description ?? '',
-    ...definition,
-    defaultVariant: defaultVariantOf(input.type, definition.variants),
+    variants: definition.variants,
+    variantInfo: definition.variantInfo,
+    metadata: definition.metadata,
+    defaultVariant:
+      input.defaultVariant === undefined ? defaultVariantOf(input.type, definition.variants) : input.defaultVariant,
     tags: [...new Set(input.tags ?? [])],
     permanent: input.permanent ?? false,
     owner: input.owner ?? null,

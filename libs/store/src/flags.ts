@@ -6,7 +6,14 @@ import { flagDocument, joinFlag, type FlagDocument } from './documents.js';
 import { FlagRow } from './entities/flag.entity.js';
 import { insertTargetings } from './targeting-rows.js';
 import { DomainError, refuseProblems } from './errors.js';
-import { applyEdit, defaultVariantProblems, insertFlag, type FlagEdit, type NewFlag } from './flag-definition.js';
+import {
+  applyEdit,
+  defaultVariantProblems,
+  insertFlag,
+  type Definition,
+  type FlagEdit,
+  type NewFlag,
+} from './flag-definition.js';
 import { archiveFlag, deleteFlag, restoreFlag, saveDefinition } from './flag-writes.js';
 import { DEFAULT_LIMITS, refuseBeyond, type Limits } from './limits.js';
 import { findEnvironment, findFlag, findProject, refuseStale, type Expected } from './locate.js';
@@ -97,31 +104,7 @@ export class FlagStore {
       const { problems, warnings } = validateDefinition(definition, this.limits);
       refuseProblems(problems);
       refuseBeyond(this.limits, 'flagsPerProject', await tx.count(FlagRow, { where: { projectId: owner.id } }));
-      const row = await insertFlag(tx, owner, input, definition);
-      const targeting = initialTargeting(row);
-      await insertTargetings(
-        tx,
-        environments.map((each) => ({
-          flagId: row.id,
-          environmentId: each.id,
-          document: targeting,
-          version: each.snapshotVersion + 1,
-        })),
-      );
-      const document = flagDocument(row, owner.key);
-      await appendChange(
-        tx,
-        by,
-        {
-          action: 'flag.created',
-          project: owner,
-          subject: { type: 'flag', key: row.key },
-          before: null,
-          after: document,
-        },
-        environments.map((environment) => ({ environment, patch: { flags: { [row.key]: joinFlag(row, targeting) } } })),
-      );
-      return { ...document, warnings };
+      return { ...(await createFlag(tx, by, { owner, environments }, { ...input, ...definition })), warnings };
     });
   }
 
@@ -168,4 +151,33 @@ export class FlagStore {
       return work(tx, scope, row);
     });
   }
+}
+
+/** Makes a flag of a valid definition, in the caller's transaction, whose scope is locked: disabled everywhere. @throws DomainError `key_taken` */
+export async function createFlag(
+  tx: Tx,
+  by: Actor,
+  { owner, environments }: Scope,
+  input: NewFlag & Definition,
+): Promise<FlagDocument> {
+  const row = await insertFlag(tx, owner, input, input);
+  const targeting = initialTargeting(row);
+  await insertTargetings(
+    tx,
+    environments.map((each) => ({
+      flagId: row.id,
+      environmentId: each.id,
+      document: targeting,
+      version: each.snapshotVersion + 1,
+    })),
+  );
+  const after = flagDocument(row, owner.key);
+  const subject = { type: 'flag', key: row.key } as const;
+  await appendChange(
+    tx,
+    by,
+    { action: 'flag.created', project: owner, subject, before: null, after },
+    environments.map((environment) => ({ environment, patch: { flags: { [row.key]: joinFlag(row, targeting) } } })),
+  );
+  return after;
 }

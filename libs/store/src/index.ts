@@ -12,6 +12,8 @@ export { EnvironmentStore, type EnvironmentEdit, type NewEnvironment } from './e
 export { DomainError, ERRORS, type ErrorCode, type ErrorDetails } from './errors.js';
 export type { FlagEdit, NewFlag } from './flag-definition.js';
 export { FlagStore, type FlagQuery, type FlagShape } from './flags.js';
+export { ExportStore, type ProjectExport } from './exports.js';
+export { ImportStore, type Imported } from './imports.js';
 export { HistoryStore, type Moment } from './history.js';
 export { DEFAULT_LIMITS, type Limits } from './limits.js';
 export type { Expected } from './locate.js';

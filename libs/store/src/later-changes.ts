@@ -1,6 +1,6 @@
 import type { ChangeRow } from './entities/change.entity.js';
 import type { Tx } from './transaction.js';
-import { standing } from './undo.js';
+import { isOfManyFlags, standing } from './undo.js';
 
 /** A change that is in the way of undoing an earlier one, as a refusal names it. */
 export type LaterChange = {
@@ -45,7 +45,7 @@ export const summaryOf = (changes: readonly LaterChange[]): string =>
 function relation(change: ChangeRow): { where: string; parameters: unknown[] } {
   const { subjectType, subjectKey, environmentKey, before } = change;
   if (subjectType === 'project') return { where: 'true', parameters: [] };
-  if (subjectType === 'environment' && change.action !== 'environment.restored') {
+  if (subjectType === 'environment' && !isOfManyFlags(change.action)) {
     return {
       where: `environment_key = $3 OR subject_type = 'token' AND after -> 'environments' ? $3`,
       parameters: [subjectKey],

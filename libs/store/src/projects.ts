@@ -55,17 +55,9 @@ export class ProjectStore {
   /** Makes a project, with the environments named. @throws DomainError `key_taken` */
   async create(by: Actor, input: NewProject, environments: readonly string[] = []): Promise<ProjectDocument> {
     return write(this.dataSource, by, async (tx) => {
-      const row = await insertProject(tx, input);
-      const document = projectDocument(row);
-      await appendChange(tx, by, {
-        action: 'project.created',
-        project: row,
-        subject: { type: 'project', key: row.key },
-        before: null,
-        after: document,
-      });
+      const row = await createProjectRow(tx, by, input);
       for (const key of environments) await createEnvironmentRow(tx, by, row, { key });
-      return document;
+      return projectDocument(row);
     });
   }
 
@@ -89,6 +81,15 @@ export class ProjectStore {
       await deleteProject(tx, by, scope);
     });
   }
+}
+
+/** Makes a project without environments, in the caller's transaction. @throws DomainError `key_taken` */
+export async function createProjectRow(tx: Tx, by: Actor, input: NewProject): Promise<ProjectRow> {
+  const row = await insertProject(tx, input);
+  const subject = { type: 'project', key: row.key } as const;
+  const record = { action: 'project.created', project: row, subject, before: null, after: projectDocument(row) };
+  await appendChange(tx, by, record);
+  return row;
 }
 
 async function insertProject(tx: Tx, input: NewProject): Promise<ProjectRow> {

@@ -13,7 +13,7 @@ import { findEnvironment, findFlag } from './locate.js';
 import { deleteProject, recreateProject, saveProject, type ProjectRemains } from './project-writes.js';
 import { placedFlags, replaceTargetings } from './targeting-bulk.js';
 import { hasRemains, logged, refuseLater, remainsFor, scopeOf, type Undoing } from './undoing.js';
-import { undone } from './undo.js';
+import { isOfManyFlags, undone } from './undo.js';
 
 /** Undoes that a project was made, renamed or deleted. */
 export async function undoProject(undoing: Undoing): Promise<void> {
@@ -55,7 +55,7 @@ export async function undoEnvironment(undoing: Undoing): Promise<void> {
     await deleteEnvironment(tx, by, owner, row, cause);
     return;
   }
-  if (change.action === 'environment.restored') return undoRestore(undoing);
+  if (isOfManyFlags(change.action)) return undoTargetings(undoing);
   const edited = undone<EnvironmentDocument>(
     logged(change.before),
     logged(change.after),
@@ -68,7 +68,7 @@ export async function undoEnvironment(undoing: Undoing): Promise<void> {
 type FlagsThen = { readonly flags: Readonly<Record<string, Targeting>> };
 
 /** Flag by flag and field by field, as if each had been edited by itself. */
-async function undoRestore(undoing: Undoing): Promise<void> {
+async function undoTargetings(undoing: Undoing): Promise<void> {
   const { tx, by, change, limits } = undoing;
   const { owner } = await scopeOf(undoing);
   const environment = await findEnvironment(tx, owner, change.subjectKey, true);
@@ -81,7 +81,7 @@ async function undoRestore(undoing: Undoing): Promise<void> {
     if (row === undefined) throw notFound('flag', key);
     next.set(key, undone<Targeting>(before[key] ?? {}, after[key] ?? {}, row.document));
   }
-  const record = { action: 'environment.restored', reverts: change.id };
+  const record = { action: change.action, reverts: change.id };
   await replaceTargetings(tx, by, owner, environment, placed, next, limits, record);
 }
 

@@ -3,6 +3,10 @@ import { DomainError } from './errors.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
+/** Changes of an environment that are changes of the targeting of many flags in it. */
+export const isOfManyFlags = (action: string): boolean =>
+  action === 'environment.restored' || action === 'environment.imported';
+
 /** What undoing one change makes of a document: the fields to set, and those that somebody has changed since. */
 export type Undone = { readonly fields: Fields; readonly conflicts: readonly string[] };
 

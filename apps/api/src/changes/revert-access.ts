@@ -6,7 +6,7 @@ const OF_ADMINS: ReadonlySet<string> = new Set(['project', 'environment', 'token
 /** Undoing takes what doing takes. The route asks for an editor. @throws RequestError 403 */
 export function refuseRevert(grant: Grant, { action, subject, before, after }: ChangeDocument): void {
   // Bringing an environment back to how it stood edits its targeting, and nothing of its own.
-  if (!OF_ADMINS.has(subject.type) || action === 'environment.restored') return;
+  if (!OF_ADMINS.has(subject.type) || action === 'environment.restored' || action === 'environment.imported') return;
   if (grant.role !== 'admin')
     throw new RequestError(
       403,

@@ -21,6 +21,15 @@ export class DtoPipe implements PipeTransform {
 
 const BUILT_IN: ReadonlySet<unknown> = new Set([Object, Array, String, Number, Boolean]);
 
+/** Every problem of what a body holds at a place, judged as if it were a body of its own. */
+export function problemsAt(pointer: string, metatype: Class, value: unknown): Problem[] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return [{ pointer, code: 'wrong_type', message: 'Expected an object.' }];
+  const { harmful, dto } = instanceOf(metatype, value);
+  const problems = [...harmful.map((name) => unknownField(`/${name}`)), ...problemsOf(dto)];
+  return problems.map((each) => ({ ...each, pointer: `${pointer}${each.pointer}` }));
+}
+
 function toBody(metatype: Class, value: unknown): object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new RequestError(422, 'invalid', 'Expected a JSON object as the body.', {
@@ -33,12 +42,16 @@ function toBody(metatype: Class, value: unknown): object {
       ],
     });
   }
-  // class-validator finds its rules through `constructor` and takes other members of every object for known fields.
-  const harmful = Object.keys(value).filter((name) => name in Object.prototype);
-  const harmless = Object.entries(value).filter(([name]) => !harmful.includes(name));
-  const dto = Object.assign(new metatype(), Object.fromEntries(harmless));
+  const { harmful, dto } = instanceOf(metatype, value);
   refuse(422, 'invalid', [...harmful.map((name) => unknownField(`/${name}`)), ...problemsOf(dto)]);
   return dto;
+}
+
+/** class-validator finds its rules through `constructor` and takes other members of every object for known fields. */
+function instanceOf(metatype: Class, value: object): { harmful: string[]; dto: object } {
+  const harmful = Object.keys(value).filter((name) => name in Object.prototype);
+  const harmless = Object.entries(value).filter(([name]) => !harmful.includes(name));
+  return { harmful, dto: Object.assign(new metatype(), Object.fromEntries(harmless)) };
 }
 
 function toQuery(metatype: Class, value: unknown): object {
@@ -58,7 +71,8 @@ function refuseNameless(value: unknown): void {
     throw new RequestError(404, 'not_found', 'Nothing has a name with U+0000 in it.');
 }
 
-function refuse(status: number, code: string, problems: readonly Problem[]): void {
+/** @throws RequestError with every problem, if there is any */
+export function refuse(status: number, code: string, problems: readonly Problem[]): void {
   if (problems.length === 0) return;
   throw new RequestError(status, code, summary(problems), { errors: problems });
 }

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { ProjectsController } from './projects.controller.js';
+import { TransferController } from './transfer.controller.js';
 
-@Module({ controllers: [ProjectsController] })
+@Module({ controllers: [ProjectsController, TransferController] })
 export class ProjectsModule {}
