@@ -243,7 +243,7 @@ export class EvaluatingClient implements FledgeClient {
       error,
     };
     if (error) {
-      if (told.state === 'ready' && now - this.#readySince > REPORT_AGAIN_MS) this.#announcer.forget();
+      if (told.state === 'ready' && Math.abs(now - this.#readySince) > REPORT_AGAIN_MS) this.#announcer.forget();
       this.#announcer.report(error);
     }
     if (after && after !== before) {

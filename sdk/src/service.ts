@@ -66,9 +66,9 @@ export const ask = async (
 /** What an answer means that is neither of those hoped for. */
 const unexpected = ({ now, random }: Service, url: string, { status, headers }: Response): FledgeError => {
   const refused = status === 401 || status === 403;
-  // Seconds or a date (RFC 9110, 10.2.3).
+  // Seconds or a date (RFC 9110, 10.2.3), of the service's clock: ours may have been set.
   const header = headers.get('retry-after') ?? '0';
-  const ms = Number(header) * 1000 || Date.parse(header) - now();
+  const ms = Number(header) * 1000 || Date.parse(header) - (Date.parse(headers.get('date') ?? '') || now());
   const retryAfter = Math.min(Math.max(ms || 0, 0), LONGEST_RETRY_AFTER_MS);
   return new FledgeError(
     refused ? 'refused' : 'status',

@@ -30,7 +30,8 @@ export const streamSource =
       resume = ending.fits || !resume;
       if (ending.heard) {
         polls = 0;
-        if (service.now() - opened >= STEADY_MS) failures = 0;
+        // A clock that was set meanwhile, forward or back, is no reason to think that it was cut at once.
+        if (Math.abs(service.now() - opened) >= STEADY_MS) failures = 0;
       } else if (trouble && trouble.kind !== 'refused') {
         polls = Math.min(polls * 2 || 1, MOST_POLLS);
         // A service that answered can be polled at once; one that is away is left in peace for a while.
@@ -38,7 +39,11 @@ export const streamSource =
         for (let i = 0; i < polls && !signal.aborted; i++) {
           await sleep(pause, signal);
           trouble = await poll(service, sink, signal);
-          if (trouble) break;
+          if (trouble) {
+            // All of the service is away, not its streams alone: they are what it is asked for first when it is back.
+            polls = 0;
+            break;
+          }
           failures = 0;
           pause = pollInterval(service);
         }
