@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { hashToken, type Grant, type TokenStore } from '@fledge/store';
 import type { Logger } from '../log.js';
 
@@ -20,6 +21,8 @@ type Remembered = { readonly grant: Grant | undefined; readonly checkedAt: numbe
 const FRESH_MS = 2_000;
 /** How long a known SDK key is believed while the database is away: its snapshot is served from memory all that time. */
 const OUTAGE_MS = 3_600_000;
+/** How long who has a known SDK key waits for the database to confirm it; an answer that comes later is remembered all the same. */
+const PATIENCE_MS = 1_000;
 const MOST_REMEMBERED = 10_000;
 const USES_EVERY_MS = 60_000;
 
@@ -31,6 +34,8 @@ export class Authenticator {
   readonly #now: () => number;
   /** By hash or id, never by text. Bounded: the oldest entries go first. */
   readonly #remembered = new Map<string, Remembered>();
+  /** One question per token at a time, however many requests wait for its answer. */
+  readonly #asking = new Map<string, Promise<Grant | undefined>>();
   readonly #uses = new Map<string, Date>();
   readonly #usesTimer: NodeJS.Timeout;
 
@@ -59,7 +64,10 @@ export class Authenticator {
 
   /** After this every token is looked up again: one was revoked somewhere. */
   forget(): void {
-    for (const [key, { grant }] of this.#remembered) this.#remembered.set(key, { grant, checkedAt: 0 });
+    for (const [key, { grant }] of this.#remembered)
+      this.#remembered.set(key, { grant, checkedAt: Number.NEGATIVE_INFINITY });
+    // What is being answered may have been read before.
+    this.#asking.clear();
   }
 
   async flushUses(): Promise<void> {
@@ -81,7 +89,7 @@ export class Authenticator {
     beforeAsking?: () => Promise<void>,
   ): Promise<Grant | undefined> {
     const known = this.#remembered.get(key);
-    const isFresh = known !== undefined && this.#now() - known.checkedAt < FRESH_MS;
+    const isFresh = known !== undefined && this.#age(known) < FRESH_MS;
     if (!isFresh && known?.grant === undefined) await beforeAsking?.();
     const grant = isFresh ? known.grant : await this.#ask(key, ask, known);
     if (grant === undefined || (grant.expiresAt !== null && grant.expiresAt.getTime() <= this.#now())) return undefined;
@@ -94,15 +102,32 @@ export class Authenticator {
     ask: () => Promise<Grant | undefined>,
     known: Remembered | undefined,
   ): Promise<Grant | undefined> {
-    try {
-      const grant = await ask();
-      this.#remember(key, { grant, checkedAt: this.#now() });
-      return grant;
-    } catch (error) {
-      const usable = known?.grant?.kind !== 'management' && known?.grant !== undefined;
-      if (usable && this.#now() - known.checkedAt < OUTAGE_MS) return known.grant;
-      throw error;
-    }
+    const asking = this.#asking.get(key) ?? this.#askOnce(key, ask);
+    if (known?.grant === undefined || this.#age(known) >= OUTAGE_MS) return asking;
+    const { grant } = known;
+    if (grant.kind === 'management') return asking;
+    return Promise.race([asking.catch(() => grant), sleep(PATIENCE_MS, grant, { ref: false })]);
+  }
+
+  #askOnce(key: string, ask: () => Promise<Grant | undefined>): Promise<Grant | undefined> {
+    const asking = ask();
+    this.#asking.set(key, asking);
+    // One that was forgotten meanwhile may have been read before the revocation: its answer is not kept.
+    const settle = (keep?: () => void): void => {
+      if (this.#asking.get(key) !== asking) return;
+      this.#asking.delete(key);
+      keep?.();
+    };
+    asking.then(
+      (grant) => settle(() => this.#remember(key, { grant, checkedAt: this.#now() })),
+      () => settle(),
+    );
+    return asking;
+  }
+
+  /** In milliseconds; a clock that was set back makes an answer older, not younger. */
+  #age({ checkedAt }: Remembered): number {
+    return Math.abs(this.#now() - checkedAt);
   }
 
   #remember(key: string, entry: Remembered): void {
