@@ -5,6 +5,7 @@ import {
   ChangeStore,
   CohortStore,
   createDataSource,
+  endSilentConnections,
   EnvironmentStore,
   FlagStore,
   ExportStore,
@@ -24,6 +25,7 @@ import {
 import { Authenticator } from './auth/authenticator.js';
 import type { Config, HttpSettings } from './config.js';
 import { SnapshotCache } from './delivery/snapshot-cache.js';
+import { oneAtATime } from './delivery/one-at-a-time.js';
 import { StreamHub } from './delivery/stream-hub.js';
 import { Metrics } from './health/metrics.js';
 import { Readiness } from './health/readiness.js';
@@ -65,6 +67,8 @@ export type RuntimeOptions = Pick<Config, 'adminToken' | 'limits' | 'poolSize' |
   readonly url: string;
   readonly directUrl: string;
   readonly log: Logger;
+  /** After how many milliseconds without a byte a connection to the database is given up; for tests. */
+  readonly silenceMs?: number;
 };
 
 /** How often the log is read without being told to: the truth behind the notifications. */
@@ -100,13 +104,14 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const authenticator = new Authenticator(stores.tokens, options.adminToken, log);
   /** A stream outlives the request that opened it, so its token is looked at again and again. */
   const endRevoked = async (): Promise<void> => streams.end(await stores.tokens.invalid(streams.tokens()));
-  const poll = (): Promise<void> =>
-    snapshots
-      .poll((id) => streams.isListenedTo(id))
-      .then(endRevoked)
-      .catch((error: unknown) =>
-        log.warn({ err: error }, 'the change log could not be read; what is held stays in force'),
-      );
+  const poll = oneAtATime(async () => {
+    try {
+      if (await snapshots.poll((id) => streams.isListenedTo(id))) feed.miss();
+      await endRevoked();
+    } catch (error) {
+      log.warn({ err: error }, 'the change log could not be read; what is held stays in force');
+    }
+  });
   const feed = new ChangeFeed({
     url: options.directUrl,
     onHint: (hint) => snapshots.onHint(hint),
@@ -118,12 +123,12 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     onTrouble: (message) =>
       log.warn({ cause: message }, 'not listening for changes; reading the log every second instead'),
   });
-  const readiness = new Readiness({ database: () => probe(dataSource), listening: () => feed.connected }, log);
+  const readiness = new Readiness({ database: () => probe(dataSource), listening: () => feed.hears }, log);
   const metrics = new Metrics();
   metrics.gauge('fledge_snapshots_held', 'Environments whose snapshot is in memory.', () => snapshots.size);
   metrics.gauge('fledge_streams_open', 'SDKs that listen for changes.', () => streams.size);
   metrics.gauge('fledge_listening', '1 while changes are pushed to this replica, 0 while it polls for them.', () =>
-    Number(feed.connected),
+    Number(feed.hears),
   );
   const loops: NodeJS.Timeout[] = [];
   const close = async (): Promise<void> => {
@@ -144,12 +149,13 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     http: options.http,
     async start() {
       await dataSource.initialize();
+      endSilentConnections(dataSource, options.silenceMs);
       feed.start();
       let polledAt = 0;
       loops.push(
         setInterval(() => {
           // Not the time of day, which may be set back by an hour.
-          if (performance.now() - polledAt < (feed.connected ? POLL_MS : POLL_WITHOUT_LISTEN_MS)) return;
+          if (performance.now() - polledAt < (feed.hears ? POLL_MS : POLL_WITHOUT_LISTEN_MS)) return;
           polledAt = performance.now();
           void poll();
         }, POLL_WITHOUT_LISTEN_MS),

@@ -13,11 +13,14 @@ export type ChangeFeedOptions = {
   readonly onTokens: () => void;
   /** Called after every (re)connect: whatever was notified meanwhile is to be read from the log. */
   readonly onConnected: () => void;
+  /** Called whenever it begins to hear nothing, with the reason. */
   readonly onTrouble: (message: string) => void;
 };
 
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 5_000;
+/** How long a notification may be on its way. */
+const OVERDUE_MS = 1_000;
 
 /**
  * One connection that listens for new versions, for ever: a lost one is replaced. What it says is a hint, never the truth: whoever
@@ -29,14 +32,32 @@ export class ChangeFeed {
   /** From its first moment, so that `stop` finds it while it still connects. */
   #client: pg.Client | undefined;
   #listening = false;
+  /** While a notification is missing; it has fired when none came. */
+  #overdue: NodeJS.Timeout | undefined;
+  #deaf = false;
   #running: Promise<void> | undefined;
 
   constructor(options: ChangeFeedOptions) {
     this.#options = options;
   }
 
-  get connected(): boolean {
-    return this.#listening;
+  /** Whether it hears of changes: LISTEN stands, and what was notified came through. */
+  get hears(): boolean {
+    return this.#listening && !this.#deaf;
+  }
+
+  /**
+   * To be told when the log holds a change of which nothing was heard. If nothing comes within a second it counts as deaf until
+   * something does: a transaction pooler accepts LISTEN and passes no notification on.
+   */
+  miss(): void {
+    if (!this.hears) return;
+    this.#overdue ??= setTimeout(() => {
+      this.#deaf = true;
+      this.#options.onTrouble(
+        'LISTEN was accepted, but notifications do not arrive; is a transaction pooler in between?',
+      );
+    }, OVERDUE_MS).unref();
   }
 
   start(): void {
@@ -45,6 +66,7 @@ export class ChangeFeed {
 
   async stop(): Promise<void> {
     this.#stopped.abort();
+    clearTimeout(this.#overdue);
     hangUp(this.#client);
     await this.#running;
   }
@@ -87,6 +109,7 @@ export class ChangeFeed {
       heartbeat = this.#watch(client);
       client.on('notification', ({ payload }) => this.#notify(payload));
       await client.query(`LISTEN ${CHANNEL}`);
+      this.#hear();
       this.#listening = true;
       onListening();
       this.#options.onConnected();
@@ -116,7 +139,14 @@ export class ChangeFeed {
     }, 5_000).unref();
   }
 
+  #hear(): void {
+    clearTimeout(this.#overdue);
+    this.#overdue = undefined;
+    this.#deaf = false;
+  }
+
   #notify(payload: string | undefined): void {
+    this.#hear();
     if (payload === TOKENS) {
       this.#options.onTokens();
       return;

@@ -26,6 +26,7 @@ export { ProjectStore, type NewProject, type ProjectEdit } from './projects.js';
 export { RestoreStore, type RestoredEnvironment } from './restores.js';
 export { RevertStore } from './reverts.js';
 export { SecretStore } from './secrets.js';
+export { endSilentConnections } from './silence.js';
 export { SnapshotStore, type Missed, type Position } from './snapshots.js';
 export { TargetingStore, type FlagState, type TargetingPreview, type TargetingRef } from './targetings.js';
 export { hashToken, newTokenText } from './token-text.js';

@@ -32,7 +32,7 @@ const ATTEMPTS = 3;
 
 /**
  * One write: everything `work` does becomes durable together, or nothing does. A deadlock or a serialisation failure is tried
- * again; locks are waited for 5 s at most. With an Idempotency-Key the answer is stored in the same transaction, without what
+ * again; locks are waited for 5 s at most, and a statement for 12 s, less than after which a silent connection is given up. With an Idempotency-Key the answer is stored in the same transaction, without what
  * `withoutSecrets` removes, and an equal request gets it again instead of writing twice.
  */
 export async function write<T>(
@@ -45,7 +45,7 @@ export async function write<T>(
     try {
       return await translated(() =>
         dataSource.transaction(async (tx) => {
-          await tx.query(`SELECT set_config('lock_timeout', '5s', true), set_config('statement_timeout', '60s', true)`);
+          await tx.query(`SELECT set_config('lock_timeout', '5s', true), set_config('statement_timeout', '12s', true)`);
           return by.idempotency === undefined ? work(tx) : once(tx, by.id, by.idempotency, work, withoutSecrets);
         }),
       );

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError, type Hint, type Position, type SnapshotStore } from '@fledge/store';
 import type { Logger } from '../log.js';
 import type { EncodedSnapshot } from './encoded-snapshot.js';
@@ -11,6 +12,8 @@ export type EnvironmentEvent =
 
 export type EnvironmentListener = (environmentId: number, event: EnvironmentEvent) => void;
 
+/** How long a client that could be answered with what is held waits for a look at the log. An SDK gives a stream 10 s to begin. */
+const PATIENCE_MS = 3_000;
 /** An environment nobody has asked for in this time is forgotten. */
 const IDLE_MS = 30 * 60_000;
 
@@ -63,9 +66,9 @@ export class SnapshotCache {
     const position = parseRevision(revision);
     if (position === undefined) return environment.encodedReset();
     try {
-      if (!(await this.#store.knows(id, position))) return environment.encodedReset();
+      if (!(await inTime(this.#store.knows(id, position)))) return environment.encodedReset();
       // The client has heard of a version before this replica did.
-      const current = position.version > environment.position.version ? await this.#refresh(id) : environment;
+      const current = position.version > environment.position.version ? await inTime(this.#refresh(id)) : environment;
       return current?.encoded();
     } catch (error) {
       return this.#unverified(environment, error);
@@ -87,8 +90,10 @@ export class SnapshotCache {
     const position = parseRevision(revision);
     if (position === undefined) return environment.encodedReset();
     try {
-      const current = await this.#refresh(id);
-      return current && (current.since(revision) ?? (await this.#replay(id, position)) ?? current.encodedReset());
+      const current = await inTime(this.#refresh(id));
+      return (
+        current && (current.since(revision) ?? (await inTime(this.#replay(id, position))) ?? current.encodedReset())
+      );
     } catch (error) {
       return this.#unverified(environment, error);
     }
@@ -102,15 +107,23 @@ export class SnapshotCache {
     if (environment?.position.version !== version) void this.#tryRefresh(environmentId);
   }
 
-  /** Compares what is held with the database, follows what differs and forgets what nobody uses: the truth behind the hints. */
-  async poll(inUse: (environmentId: number) => boolean = () => false): Promise<void> {
+  /**
+   * Compares what is held with the database, follows what differs and forgets what nobody uses: the truth behind the hints.
+   * Answers whether there was something to follow that no hint had told of.
+   */
+  async poll(inUse: (environmentId: number) => boolean = () => false): Promise<boolean> {
     const oldest = Date.now() - IDLE_MS;
     for (const [id, { usedAt }] of this.#environments) if (usedAt < oldest && !inUse(id)) this.#environments.delete(id);
-    if (this.#environments.size === 0) return;
+    if (this.#environments.size === 0) return false;
     const positions = await this.#store.positions([...this.#environments.keys()]);
+    let untold = false;
     for (const [id, { position }] of this.#environments) {
-      if (positions.get(id)?.revision !== position.revision) await this.#tryRefresh(id);
+      const current = positions.get(id);
+      if (current?.revision === position.revision) continue;
+      untold ||= !this.#refreshing.has(id) && current !== undefined && current.version > position.version;
+      await this.#tryRefresh(id);
     }
+    return untold;
   }
 
   async #tryRefresh(id: number): Promise<void> {
@@ -206,6 +219,19 @@ export class SnapshotCache {
 
   #emit(id: number, event: EnvironmentEvent): void {
     for (const listener of this.#listeners) listener(id, event);
+  }
+}
+
+/** What comes too late counts as what does not come at all; the work goes on, for whoever comes later. */
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  const late = new AbortController();
+  const expiry = sleep(PATIENCE_MS, undefined, { signal: late.signal, ref: false }).then(() => {
+    throw new DomainError('database_unavailable', 'The log has not been read in time.', { retryAfter: 2 });
+  });
+  try {
+    return await Promise.race([work, expiry]);
+  } finally {
+    late.abort();
   }
 }
 

@@ -134,7 +134,10 @@ export class StreamHub {
     this.#draining = true;
     clearInterval(this.#heartbeat);
     for (const streams of this.#byEnvironment.values()) {
-      for (const { response } of streams) {
+      for (const stream of streams) {
+        // One that ends already has said what it had to say.
+        if (!isOpen(stream)) continue;
+        const { response } = stream;
         setTimeout(() => response.destroy(), GRACE_MS).unref();
         response.end(`retry: ${Math.round(Math.random() * 1_000)}\nevent: reconnect\ndata: {}\n\n`);
       }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../log.js';
 
 export type ReadinessState = {
@@ -10,6 +11,9 @@ export type ReadinessState = {
 };
 
 type Probes = { readonly database: () => Promise<{ migrated: boolean }>; readonly listening: () => boolean };
+
+/** Who asks gives up soon; a database that does not answer by then is away. */
+const PROBE_MS = 2_000;
 
 /** Whether this replica should be sent requests. Falls first at shutdown, so that load balancers look away in time. */
 export class Readiness {
@@ -39,11 +43,16 @@ export class Readiness {
 
   async #database(): Promise<Pick<ReadinessState, 'database' | 'schema'>> {
     try {
-      const { migrated } = await this.#probes.database();
+      const { migrated } = await Promise.race([this.#probes.database(), late()]);
       return { database: 'reachable', schema: migrated ? 'current' : 'behind' };
     } catch (error) {
       this.#log.warn({ err: error }, 'the database did not answer the readiness probe');
       return { database: 'unreachable', schema: 'unknown' };
     }
   }
+}
+
+async function late(): Promise<never> {
+  await sleep(PROBE_MS, undefined, { ref: false });
+  throw new Error(`The database has not answered for ${PROBE_MS} ms.`);
 }
