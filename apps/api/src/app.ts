@@ -44,7 +44,8 @@ export async function createApp(runtime: Runtime, log: Logger): Promise<NestFast
       'request',
     );
   });
-  SwaggerModule.setup('docs', app, openApiDocument(app), SWAGGER_OPTIONS);
+  // Made when somebody asks: it takes a tenth of the start and megabytes that most processes never need.
+  SwaggerModule.setup('docs', app, () => openApiDocument(app), SWAGGER_OPTIONS);
   return app;
 }
 
