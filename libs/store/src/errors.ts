@@ -100,7 +100,8 @@ function isUnavailable(error: unknown): boolean {
   if (code !== undefined && CONNECTION_CODES.has(code)) return true;
   return (
     error instanceof Error &&
-    /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|Driver not Connected|connection is closed/i.test(
+    // TypeORM takes the runner away from a transaction whose connection breaks between two of its queries.
+    /Query runner already released|Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|Driver not Connected|connection is closed/i.test(
       error.message,
     )
   );
