@@ -7,7 +7,7 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
-    include: ['{libs,apps}/*/test/**/*.spec.ts', 'sdk/test/**/*.spec.ts', 'test/{conformance,e2e}/**/*.spec.ts'],
+    include: ['{libs,apps}/*/test/**/*.spec.ts', 'sdk/test/**/*.spec.ts', 'test/{conformance,e2e,faults}/**/*.spec.ts'],
     setupFiles: ['test/support/property-seed.ts'],
     globalSetup: ['test/support/database-cluster.ts'],
     testTimeout: 20_000,

@@ -1,4 +1,4 @@
-import { createApp, createLogger, createRuntime, readConfig, type Runtime } from '@fledge/api';
+import { createApp, createLogger, createRuntime, readConfig, type Runtime, type RuntimeOptions } from '@fledge/api';
 import { SERVICE } from '@fledge/store';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import supertest from 'supertest';
@@ -12,7 +12,7 @@ export const SECRET = new RegExp(
 );
 
 /** Tests ask more often than people. */
-const UNLIMITED = {
+export const UNLIMITED = {
   FLEDGE_LIMIT_ADDRESS_PER_SECOND: '0',
   FLEDGE_LIMIT_MANAGEMENT_PER_SECOND: '0',
   FLEDGE_LIMIT_REFUSALS_PER_MINUTE: '0',
@@ -45,8 +45,15 @@ export interface Client {
 /** What the settings of a test may differ in: variables as `readConfig` reads them. */
 export type Settings = Readonly<Record<string, string>>;
 
-/** Starts it with project `default` and environments `development` and `production`. `database`: one that another replica uses already. */
-export async function startApi(settings: Settings = {}, database?: TestDatabase): Promise<TestApi> {
+/**
+ * Starts it with project `default` and environments `development` and `production`. `database`: one that another replica uses already;
+ * `more`: what no setting says.
+ */
+export async function startApi(
+  settings: Settings = {},
+  database?: TestDatabase,
+  more: Partial<RuntimeOptions> = {},
+): Promise<TestApi> {
   const own = database ?? (await createDatabase());
   const config = readConfig({
     DATABASE_URL: own.url,
@@ -57,7 +64,8 @@ export async function startApi(settings: Settings = {}, database?: TestDatabase)
   });
   const leaks: string[] = [];
   const log = createLogger(config, false, { write: (line) => void (SECRET.test(line) && leaks.push(line)) });
-  const runtime = createRuntime({ ...config, url: own.url, directUrl: own.url, log });
+  const directUrl = config.database.kind === 'external' ? config.database.directUrl : own.url;
+  const runtime = createRuntime({ ...config, url: own.url, directUrl, log, ...more });
   await runtime.start();
   if (database === undefined) {
     await runtime.stores.projects.create(SERVICE, { key: 'default', name: 'Default' }, ['development', 'production']);
