@@ -62,6 +62,7 @@ describe.skipIf(binary === undefined)('behind nginx, configured as in docs/opera
     await until(() => replicas.some((each) => each !== own && each.runtime.streams.size > 0), 'it has moved');
     const version = await admin.toggle('checkout', true);
     await until(() => client.status.version === version, 'it follows');
+    expect(client.boolean('checkout', { targetingKey: 'u' }, false)).toBe(true);
     await client.close();
   });
 
