@@ -32,7 +32,10 @@ describe('500 clients', () => {
     let clock = 0;
     let away = false;
     let attempts: number[] = [];
-    const { fetch, streams } = scriptedFetch((_, stream) => stream.event('put', snapshotOf(1, { checkout: true })));
+    const { fetch, streams } = scriptedFetch(
+      (_, stream) => stream.event('put', snapshotOf(1, { checkout: true })),
+      (url) => (url.endsWith('/snapshot') ? Response.json(snapshotOf(1, { checkout: true })) : undefined),
+    );
     const pass = async (ms: number, step = 50): Promise<void> => {
       for (const end = clock + ms; clock < end;) {
         clock += step;
