@@ -1,0 +1,285 @@
+#!/usr/bin/env node
+// Start, memory, snapshots, streams and the cost of a change, beside a bare node:http server in the same run. Reports, asserts nothing.
+// On a machine that does other things besides, believe processor time and memory. Snapshots are measured where wrk is installed.
+//   node test/bench/server/run.mjs [--streams 10000] [--toggles 200] [--seconds 5] [--only idle,broadcast] [--flags 1000]
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { createClient } from '../../../sdk/dist/index.js';
+import { cpuMs, portOf, quantile, residentMiB, until } from './measure.mjs';
+
+const { values } = parseArgs({
+  options: {
+    streams: { type: 'string', default: '10000' },
+    toggles: { type: 'string', default: '200' },
+    seconds: { type: 'string', default: '5' },
+    only: { type: 'string', default: 'idle,snapshots,toggles,broadcast,costOfChange' },
+    flags: { type: 'string', default: '1000' },
+  },
+});
+const STREAMS = Number(values.streams);
+const TOGGLES = Number(values.toggles);
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const ADMIN = 'an-admin-token-that-only-this-benchmark-knows';
+const MOST_PER_KEY = 2_000;
+
+const dataDir = await mkdtemp(join(tmpdir(), 'fledge-bench-'));
+try {
+  const first = await startService();
+  await fill(first.url, 'default', Number(values.flags));
+  await stop(first);
+  const service = await startService();
+  console.log(
+    `Node ${process.version}; start to ready on an existing embedded database: ${service.readyMs} ms wall, ${service.readyCpuMs} ms of processor time of the service (bar: 3 s)`,
+  );
+  for (const part of [idle, snapshots, toggles, broadcast, costOfChange])
+    if (values.only.split(',').includes(part.name)) await part(service);
+  await stop(service);
+} finally {
+  await rm(dataDir, { recursive: true, force: true });
+}
+
+async function idle({ url, pid }) {
+  const key = await newKey(url);
+  await fetch(`${url}/sdk/v1/snapshot`, { headers: { authorization: `Bearer ${key}` } }).then((answer) =>
+    answer.text(),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 5_000));
+  console.log(`idle with ${values.flags} flags, their snapshot held: ${residentMiB(pid)} MiB (bar: 150 MiB)`);
+}
+
+/** Requests per second of processor time: what both servers would do on a core of their own. */
+async function snapshots({ url, pid }) {
+  if (spawnSync('wrk', ['-v']).error !== undefined) return console.log('snapshots: not measured, wrk is not installed');
+  const key = await newKey(url);
+  const headers = { authorization: `Bearer ${key}`, 'accept-encoding': 'gzip' };
+  const answer = await raw(`${url}/sdk/v1/snapshot`, headers);
+  const bare = await startBare(answer.length);
+  for (const [name, more, bar] of [
+    ['gzip', {}, '1/2'],
+    ['304', { 'if-none-match': answer.etag }, '1/3'],
+  ]) {
+    const [ours, reference] = [
+      wrk(`${url}/sdk/v1/snapshot`, { ...headers, ...more }, pid),
+      wrk(`${bare.url}/${name}`, { ...headers, ...more }, bare.child.pid),
+    ];
+    console.log(
+      `snapshot of ${values.flags} flags, ${name}${name === 'gzip' ? ` (${answer.length} bytes)` : ''}: ${ours.perSecond}/s, bare node:http ${reference.perSecond}/s; ` +
+        `per second of processor time ${ours.perCpu} and ${reference.perCpu}: ${(ours.perCpu / reference.perCpu).toFixed(2)} (bar: ${bar})`,
+    );
+  }
+  bare.child.kill('SIGKILL');
+}
+
+function wrk(url, headers, pid) {
+  const options = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
+  const before = cpuMs(pid);
+  const { stdout } = spawnSync('wrk', ['-t1', '-c10', `-d${values.seconds}s`, ...options, url], { encoding: 'utf8' });
+  const cpu = cpuMs(pid) - before;
+  const requests = Number(/(\d+) requests in/.exec(stdout)?.[1]);
+  return {
+    perSecond: Math.round(Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1])),
+    perCpu: Math.round((requests * 1_000) / cpu),
+  };
+}
+
+/** From the answer to a toggle until an SDK has it, among 1,000 streams. */
+async function toggles({ url }) {
+  const holder = await hold(url, 1_000);
+  const client = createClient({ url, sdkKey: await newKey(url) });
+  await client.ready();
+  let seen = () => undefined;
+  client.on('change', () => seen());
+  const times = [];
+  for (let count = 0; count < TOGGLES; count++) {
+    const arrived = new Promise((resolve) => {
+      seen = () => resolve(performance.now());
+    });
+    await toggle(url, 'default', count % 2 === 0);
+    const answered = performance.now();
+    times.push(Math.max(0, (await arrived) - answered));
+  }
+  console.log(
+    `toggle answered → seen in the SDK, 1,000 streams open: p50 ${quantile(times, 0.5)} ms, p99 ${quantile(times, 0.99)} ms (bar: 20 and 100 ms)`,
+  );
+  await client.close();
+  await holder.release();
+}
+
+/** Memory per stream, and the time of one event from the request to the last of all streams; the same of a bare server. */
+async function broadcast({ url, pid }) {
+  const before = residentMiB(pid);
+  const holder = await hold(url, STREAMS);
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  const perStream = ((residentMiB(pid) - before) * 1_024) / STREAMS;
+  const times = [];
+  for (let count = 0; count < 10; count++) {
+    const version = await toggleVersion(url, count);
+    times.push((await holder.last(version.id)) - version.answered);
+  }
+  const bare = await startBare(0);
+  const reference = await hold(bare.url, STREAMS);
+  const bareTimes = [];
+  for (let count = 1; count <= 10; count++) {
+    const begun = Date.now();
+    await fetch(`${bare.url}/broadcast?id=${count}`, { method: 'POST' });
+    bareTimes.push((await reference.last(String(count))) - begun);
+  }
+  console.log(
+    `${STREAMS} streams in one process: ${perStream.toFixed(1)} kB each (bar: 20), a toggle's answer → the last of them p50 ${quantile(times, 0.5)} ms, ` +
+      `bare node:http ${quantile(bareTimes, 0.5)} ms (bar: 400 ms)`,
+  );
+  await reference.release();
+  bare.child.kill('SIGKILL');
+  await holder.release();
+}
+
+/** What a toggle costs the service with 10 flags and with 10,000, and what goes over the wire. */
+async function costOfChange({ url, pid }) {
+  const costs = [];
+  for (const [project, flags] of [
+    ['small', 10],
+    ['large', 10_000],
+  ]) {
+    await fill(url, project, flags);
+    const holder = await hold(url, 1, project);
+    for (let count = 0; count < 50; count++) await toggle(url, project, count % 2 === 0);
+    const before = cpuMs(pid);
+    for (let count = 0; count < TOGGLES; count++) await toggle(url, project, count % 2 === 0);
+    costs.push((cpuMs(pid) - before) / TOGGLES);
+    const { bytes } = await holder.report();
+    console.log(
+      `a toggle among ${flags} flags: ${bytes} bytes to each stream (bar: 2,000), ${costs.at(-1).toFixed(1)} ms of processor time`,
+    );
+    await holder.release();
+  }
+}
+
+async function startService() {
+  const begun = performance.now();
+  const child = spawn(process.execPath, ['apps/api/bin/start.js'], {
+    cwd: ROOT,
+    env: {
+      PATH: process.env.PATH,
+      PORT: '0',
+      FLEDGE_DATA_DIR: dataDir,
+      FLEDGE_ADMIN_TOKEN: ADMIN,
+      LOG_LEVEL: 'error',
+      NODE_ENV: 'production',
+      // One address and one key ask for everybody here.
+      FLEDGE_LIMIT_ADDRESS_PER_SECOND: '0',
+      FLEDGE_LIMIT_MANAGEMENT_PER_SECOND: '0',
+      FLEDGE_LIMIT_SDK_PER_SECOND: '0',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const url = await portOf(child, /http:\/\/localhost:\d+/);
+  await until(() => fetch(`${url}/health/ready`).then((answer) => answer.ok));
+  return {
+    url: url.replace('localhost', '127.0.0.1'),
+    child,
+    pid: child.pid,
+    readyMs: Math.round(performance.now() - begun),
+    readyCpuMs: cpuMs(child.pid),
+  };
+}
+
+async function stop({ child }) {
+  child.kill('SIGTERM');
+  await new Promise((resolve) => child.once('exit', resolve));
+}
+
+async function startBare(length) {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('bare.mjs', import.meta.url)), String(length)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  return { child, url: await portOf(child, /http:\/\/127\.0\.0\.1:\d+/) };
+}
+
+/** A process of its own that holds streams and tells when an event has come to the last of them. */
+async function hold(url, count, project = 'default') {
+  const keys = [];
+  for (let held = 0; held < count; held += MOST_PER_KEY)
+    keys.push(url.includes('127.0.0.1') ? await newKey(url, project).catch(() => 'none') : 'none');
+  const child = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('holder.mjs', import.meta.url)), url, String(count), ...keys],
+    { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
+  );
+  const answers = (type) =>
+    new Promise((resolve) => {
+      const listener = (message) => {
+        if (message.type !== type) return;
+        child.off('message', listener);
+        resolve(message);
+      };
+      child.on('message', listener);
+    });
+  await answers('held');
+  return {
+    async last(id) {
+      const answer = answers('last');
+      child.send({ type: 'last', id });
+      return (await answer).at;
+    },
+    async report() {
+      const answer = answers('report');
+      child.send({ type: 'report' });
+      return answer;
+    },
+    async release() {
+      child.kill('SIGKILL');
+      await new Promise((resolve) => child.once('exit', resolve));
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+    },
+  };
+}
+
+async function api(url, method, path, body) {
+  const answer = await fetch(`${url}/api/v1${path}`, {
+    method,
+    headers: { authorization: `Bearer ${ADMIN}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+  return answer.json();
+}
+
+async function fill(url, project, flags) {
+  if (project !== 'default') {
+    await api(url, 'POST', '/projects', { key: project });
+    await api(url, 'POST', `/projects/${project}/environments`, { key: 'production' });
+  }
+  for (let index = 0; index < flags; index += 10)
+    await Promise.all(
+      Array.from({ length: 10 }, (_, more) =>
+        api(url, 'POST', `/projects/${project}/flags`, {
+          key: `flag-${index + more}`,
+          type: 'boolean',
+          tags: ['bench'],
+        }),
+      ),
+    );
+}
+
+async function newKey(url, project = 'default') {
+  return (await api(url, 'POST', '/tokens', { name: 'bench', kind: 'sdk', project, environment: 'production' })).token;
+}
+
+function toggle(url, project, on) {
+  return api(url, 'POST', `/projects/${project}/environments/production/flags/flag-7/${on ? 'enable' : 'disable'}`, {});
+}
+
+async function toggleVersion(url, count) {
+  const { version } = await toggle(url, 'default', count % 2 === 0);
+  return { id: String(version), answered: Date.now() };
+}
+
+async function raw(url, headers) {
+  const answer = await fetch(url, { headers });
+  await answer.arrayBuffer();
+  return { length: Number(answer.headers.get('content-length')), etag: answer.headers.get('etag') };
+}
