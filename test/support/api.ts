@@ -12,7 +12,7 @@ export const SECRET = new RegExp(
 );
 
 /** Tests ask more often than people. */
-const UNLIMITED = {
+export const UNLIMITED = {
   FLEDGE_LIMIT_ADDRESS_PER_SECOND: '0',
   FLEDGE_LIMIT_MANAGEMENT_PER_SECOND: '0',
   FLEDGE_LIMIT_REFUSALS_PER_MINUTE: '0',
