@@ -48,7 +48,11 @@ export default {
       to: { dependencyTypes: ['npm', 'core'], pathNot: '^libs/evaluation/' },
     },
     only('libs/embedded-postgres/src', [], 'Knows only how to run PostgreSQL.'),
-    only('libs/store/src', ['^libs/evaluation/'], 'Postgres on one side, documents on the other.'),
+    only(
+      'libs/store/src',
+      ['^libs/(canary|evaluation)/'],
+      'Postgres on one side, documents and decisions on the other.',
+    ),
     only('migrations', ['^libs/store/'], 'The schema.'),
     only('sdk/src', ['^libs/evaluation/'], "Runs inside other people's processes."),
     {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ADMIN_TOKEN, startApi, targetingPath, type Client, type TestApi } from '../support/api.js';
 import { expectInvalid, expectProblem } from '../support/problem.js';
+import { prepareRollouts } from '../support/rollout.js';
 import { ROUTES, type Route } from '../support/routes.js';
 import { everyRow, sql } from '../support/sql.js';
 
@@ -9,11 +10,12 @@ type Created = { readonly id: string; readonly token: string; readonly hint: str
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await startApi();
+  api = await startApi({ FLEDGE_RECONCILER: 'off' });
   await api.admin.post('/projects', { key: 'other' }).expect(201);
   await api.admin.post('/projects/other/environments', { key: 'production' }).expect(201);
   await api.admin.post('/projects/default/flags', { key: 'checkout', type: 'boolean' }).expect(201);
   await api.admin.post('/projects/default/cohorts', { key: 'staff' }).expect(201);
+  await prepareRollouts(api);
 });
 afterAll(() => api.stop());
 

@@ -4,12 +4,13 @@ import type { Response } from 'supertest';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startApi, targetingPath, type TestApi } from '../support/api.js';
 import { expectProblem } from '../support/problem.js';
+import { prepareRollouts } from '../support/rollout.js';
 import { ROUTES, type Route } from '../support/routes.js';
 import { everyRow, sql } from '../support/sql.js';
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await startApi();
+  api = await startApi({ FLEDGE_RECONCILER: 'off' });
   for (const key of ['checkout', 'payments', 'archived']) {
     await api.admin.post('/projects/default/flags', { key, type: 'boolean' }).expect(201);
   }
@@ -21,19 +22,20 @@ beforeAll(async () => {
   await api.admin.put(targetingPath('payments'), targeting).set('if-match', '*').expect(200);
   // Something to copy.
   await api.admin.post(`${targetingPath('checkout', 'development')}/percentage`, { percentage: 1 }).expect(200);
+  await prepareRollouts(api);
 });
 afterAll(() => api.stop());
 
 /** Every write that api.md lists, each legal here. */
 const WRITES: readonly Route[] = [
   ...ROUTES.filter(
-    ({ body, asks, path }) => body !== undefined && asks !== true && !/\/(restore|disable)$/.test(path),
+    ({ body, asks, path }) => body !== undefined && asks !== true && !/\/(restore|disable|rotate)$/.test(path),
   ).map((route) => (route.method === 'put' ? { ...route, body: { ...route.body, version: undefined } } : route)),
   { method: 'post', path: '/projects/default/flags/archived/restore', role: 'editor' },
   { method: 'delete', path: '/projects/default/flags/archived', role: 'editor' },
   { method: 'delete', path: '/projects/default/cohorts/unused', role: 'editor' },
-  { method: 'delete', path: '/projects/default/environments/production?confirm=production', role: 'admin' },
-  { method: 'delete', path: '/projects/default?confirm=default', role: 'admin' },
+  { method: 'delete', path: '/projects/default/environments/production?confirm=production&force=true', role: 'admin' },
+  { method: 'delete', path: '/projects/default?confirm=default&force=true', role: 'admin' },
 ];
 
 function send({ method, path, body }: Route): Promise<Response> {

@@ -3,16 +3,18 @@ import { createDataSource, SnapshotStore } from '@fledge/store';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApi, type TestApi } from '../support/api.js';
+import { prepareRollouts } from '../support/rollout.js';
 import { ROUTES, type Route } from '../support/routes.js';
 import { sql } from '../support/sql.js';
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await startApi();
+  api = await startApi({ FLEDGE_RECONCILER: 'off' });
   for (const key of ['checkout', 'payments']) {
     await api.admin.post('/projects/default/flags', { key, type: 'boolean' }).expect(201);
   }
   await api.admin.post('/projects/default/cohorts', { key: 'staff', included: ['a'], excluded: ['b'] }).expect(201);
+  await prepareRollouts(api);
 });
 afterAll(() => api.stop());
 

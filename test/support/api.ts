@@ -90,6 +90,7 @@ export async function startApi(
     },
     async stop() {
       runtime.streams.drain();
+      runtime.signals.drain();
       await app.close();
       await runtime.stop();
       if (database === undefined) await own.drop();

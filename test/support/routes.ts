@@ -12,8 +12,43 @@ export type Route = {
 
 const P = '/projects/default';
 const FLAG = `${P}/environments/production/flags/checkout`;
+const ROLLOUTS = `${P}/environments/production/rollouts`;
+const PLAN = {
+  stages: [
+    {
+      percentage: 5,
+      minBake: '1h',
+      maxBake: '4h',
+      minSamples: { requests: 500, units: 100 },
+      evidence: { powered: { ratio: 2 } },
+      onInconclusive: 'hold',
+      gates: [
+        { type: 'window', days: ['mon', 'tue'], from: '09:00', to: '16:00', timeZone: 'Europe/Berlin' },
+        { type: 'approval', fourEyes: true },
+      ],
+    },
+    { percentage: 100 },
+  ],
+  guardrails: [
+    {
+      metric: 'errors',
+      margin: { relative: 0.1, absolute: 0.0005 },
+      count: 'unit_window',
+      weight: 1,
+      floors: { failures: 5 },
+    },
+    { metric: 'latency', quantile: 0.95, overMs: 800 },
+    { metric: 'latency', kind: 'mean', action: 'warn' },
+    { metric: 'errors', kind: 'limit', test: 'rate', limit: 0.05 },
+  ],
+  warmup: '0s',
+  watch: '24h',
+  alpha: 0.05,
+  window: '30s',
+};
 
-/** Every management route as api.md lists it. What they name is made by `prepare` of the spec: flag `checkout`, cohort `staff`. */
+/** Every management route as api.md lists it. What they name is made by `prepare` of the spec: flag `checkout`, cohort `staff`, and what
+ * `prepareRollouts` makes. */
 export const ROUTES: readonly Route[] = [
   { method: 'get', path: '/projects', role: 'viewer' },
   { method: 'post', path: '/projects', role: 'admin', everything: true, body: { key: 'mobile', name: 'Mobile' } },
@@ -208,6 +243,75 @@ export const ROUTES: readonly Route[] = [
       dryRun: true,
       comment: 'x',
     },
+  },
+  { method: 'get', path: `${P}/rollout-plans`, role: 'viewer' },
+  {
+    method: 'post',
+    path: `${P}/rollout-plans`,
+    role: 'editor',
+    body: { key: 'nightly', name: 'x', description: 'x', plan: PLAN },
+  },
+  { method: 'get', path: `${P}/rollout-plans/short`, role: 'viewer' },
+  {
+    method: 'put',
+    path: `${P}/rollout-plans/short`,
+    role: 'editor',
+    body: { version: 1, name: 'x', description: 'x', plan: PLAN },
+  },
+  { method: 'delete', path: `${P}/rollout-plans/short`, role: 'editor' },
+  { method: 'get', path: ROLLOUTS, role: 'viewer' },
+  {
+    method: 'post',
+    path: ROLLOUTS,
+    role: 'operator',
+    body: {
+      flag: 'checkout',
+      canary: 'on',
+      baseline: 'off',
+      audience: [{ attribute: 'country', operator: 'in', values: ['DE'] }],
+      position: 'last',
+      bucketBy: 'company',
+      salt: 's',
+      enable: true,
+      plan: PLAN,
+      externalKey: 'run-2',
+      acceptMoves: true,
+      sharedSalt: true,
+      supersede: true,
+      reshuffle: true,
+      comment: 'x',
+    },
+  },
+  { method: 'post', path: `${ROLLOUTS}/pause-all`, role: 'operator', body: { comment: 'x' } },
+  { method: 'get', path: `${ROLLOUTS}/key:live`, role: 'viewer' },
+  { method: 'get', path: `${ROLLOUTS}/key:live/verdict`, role: 'viewer' },
+  { method: 'get', path: `${ROLLOUTS}/key:over/wait`, role: 'viewer' },
+  { method: 'get', path: `${ROLLOUTS}/key:live/events`, role: 'viewer' },
+  { method: 'get', path: `${ROLLOUTS}/key:live/decisions`, role: 'viewer' },
+  { method: 'post', path: `${ROLLOUTS}/key:live/pause`, role: 'operator', body: { comment: 'x' } },
+  { method: 'post', path: `${ROLLOUTS}/key:paused/resume`, role: 'operator', body: { comment: 'x' } },
+  { method: 'post', path: `${ROLLOUTS}/key:live/approve`, role: 'operator', body: { comment: 'x' } },
+  { method: 'post', path: `${ROLLOUTS}/key:live/promote`, role: 'operator', body: { full: true, comment: 'x' } },
+  { method: 'post', path: `${ROLLOUTS}/key:live/jump`, role: 'operator', body: { stage: 0, comment: 'x' } },
+  {
+    method: 'post',
+    path: `${ROLLOUTS}/key:warm/acknowledge`,
+    role: 'operator',
+    body: { reshuffle: true, comment: 'x' },
+  },
+  {
+    method: 'post',
+    path: `${ROLLOUTS}/key:live/verdicts`,
+    role: 'operator',
+    body: { source: 'load-test', verdict: 'pass', ttl: '10m', reason: 'x', comment: 'x' },
+  },
+  { method: 'post', path: `${ROLLOUTS}/key:live/cancel`, role: 'operator', body: { keep: 'current', comment: 'x' } },
+  { method: 'post', path: `${ROLLOUTS}/key:warm/rollback`, role: 'operator', body: { comment: 'x' } },
+  {
+    method: 'post',
+    path: `${ROLLOUTS}/key:over/retry`,
+    role: 'operator',
+    body: { reshuffle: true, enable: true, comment: 'x' },
   },
   { method: 'get', path: `${P}/changes`, role: 'viewer' },
   { method: 'get', path: '/changes', role: 'admin', everything: true },

@@ -13,6 +13,7 @@ import { ProblemFilter } from './http/problem.filter.js';
 import { DtoPipe } from './http/validation.pipe.js';
 import { OfrepModule } from './ofrep/ofrep.module.js';
 import { ProjectsModule } from './projects/projects.module.js';
+import { RolloutsModule } from './rollouts/rollouts.module.js';
 import type { Runtime } from './runtime.js';
 import { RuntimeModule } from './runtime.module.js';
 import { TokensModule } from './tokens/tokens.module.js';
@@ -30,6 +31,7 @@ export class AppModule {
         EnvironmentsModule,
         FlagsModule,
         CohortsModule,
+        RolloutsModule,
         ChangesModule,
         TokensModule,
         DeclarationsModule,

@@ -35,6 +35,7 @@ async function main(): Promise<void> {
     stops.unshift(() => {
       runtime.readiness.drain();
       runtime.streams.drain();
+      runtime.signals.drain();
       return app.close();
     });
     await app.listen(config.port, config.host);

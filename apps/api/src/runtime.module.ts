@@ -10,6 +10,10 @@ import {
   ProjectStore,
   RestoreStore,
   RevertStore,
+  RolloutHistory,
+  RolloutPlanStore,
+  RolloutSteering,
+  RolloutStore,
   SecretStore,
   TargetingStore,
   TokenStore,
@@ -19,6 +23,7 @@ import { SnapshotCache } from './delivery/snapshot-cache.js';
 import { StreamHub } from './delivery/stream-hub.js';
 import { Metrics } from './health/metrics.js';
 import { RateLimits } from './http/rate-limits.js';
+import { RolloutSignals } from './rollouts/signals.js';
 import type { Runtime } from './runtime.js';
 import { Readiness } from './health/readiness.js';
 
@@ -33,6 +38,11 @@ export class RuntimeModule {
       { provide: FlagStore, useValue: stores.flags },
       { provide: TargetingStore, useValue: stores.targetings },
       { provide: CohortStore, useValue: stores.cohorts },
+      { provide: RolloutStore, useValue: stores.rollouts },
+      { provide: RolloutSteering, useValue: stores.steering },
+      { provide: RolloutHistory, useValue: stores.rolloutHistory },
+      { provide: RolloutPlanStore, useValue: stores.rolloutPlans },
+      { provide: RolloutSignals, useValue: runtime.signals },
       { provide: ChangeStore, useValue: stores.changes },
       { provide: RevertStore, useValue: stores.reverts },
       { provide: RestoreStore, useValue: stores.restores },

@@ -18,6 +18,10 @@ import {
   ProjectStore,
   RestoreStore,
   RevertStore,
+  RolloutHistory,
+  RolloutPlanStore,
+  RolloutSteering,
+  RolloutStore,
   SnapshotStore,
   TargetingStore,
   TokenStore,
@@ -31,6 +35,7 @@ import { Metrics } from './health/metrics.js';
 import { Readiness } from './health/readiness.js';
 import { RateLimits } from './http/rate-limits.js';
 import type { Logger } from './log.js';
+import { RolloutSignals } from './rollouts/signals.js';
 
 export type Stores = {
   readonly projects: ProjectStore;
@@ -38,6 +43,10 @@ export type Stores = {
   readonly flags: FlagStore;
   readonly targetings: TargetingStore;
   readonly cohorts: CohortStore;
+  readonly rollouts: RolloutStore;
+  readonly steering: RolloutSteering;
+  readonly rolloutHistory: RolloutHistory;
+  readonly rolloutPlans: RolloutPlanStore;
   readonly changes: ChangeStore;
   readonly reverts: RevertStore;
   readonly restores: RestoreStore;
@@ -53,6 +62,7 @@ export type Runtime = {
   readonly stores: Stores;
   readonly snapshots: SnapshotCache;
   readonly streams: StreamHub;
+  readonly signals: RolloutSignals;
   readonly authenticator: Authenticator;
   readonly rates: RateLimits;
   readonly readiness: Readiness;
@@ -90,6 +100,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     flags: new FlagStore(dataSource, limits),
     targetings,
     cohorts: new CohortStore(dataSource, limits, patterns),
+    rollouts: new RolloutStore(dataSource, limits),
+    steering: new RolloutSteering(dataSource, limits),
+    rolloutHistory: new RolloutHistory(dataSource),
+    rolloutPlans: new RolloutPlanStore(dataSource),
     changes: new ChangeStore(dataSource),
     reverts: new RevertStore(dataSource, targetings, limits),
     restores: new RestoreStore(dataSource, limits),
@@ -100,6 +114,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     secrets: new SecretStore(dataSource),
   };
   const snapshots = new SnapshotCache(new SnapshotStore(dataSource), log);
+  const signals = new RolloutSignals();
   const streams = new StreamHub(snapshots, options.streams, log);
   const authenticator = new Authenticator(stores.tokens, options.adminToken, log);
   /** A stream outlives the request that opened it, so its token is looked at again and again. */
@@ -119,6 +134,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       authenticator.forget();
       void poll();
     },
+    onRollout: (id) => signals.wake(id),
     onConnected: () => void poll(),
     onTrouble: (message) =>
       log.warn({ cause: message }, 'not listening for changes; reading the log every second instead'),
@@ -142,6 +158,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     stores,
     snapshots,
     streams,
+    signals,
     authenticator,
     rates: new RateLimits(options.http.limits),
     readiness,

@@ -9,6 +9,9 @@ export type Actor = {
   readonly idempotency?: Idempotency | undefined;
 };
 
+/** Who, as logs keep it. */
+export type ActorName = Pick<Actor, 'id' | 'name' | 'kind'>;
+
 /** A client's promise that equal requests are one request. */
 export type Idempotency = {
   readonly key: string;
@@ -19,5 +22,11 @@ export type Idempotency = {
   readonly onReplay: () => void;
 };
 
+/** What a log keeps of an actor. */
+export const actorName = ({ id, name, kind }: Actor): ActorName => ({ id, name, kind });
+
 /** The service itself, for what it does on its first start. */
 export const SERVICE: Actor = { id: 'service', name: 'Fledge', kind: 'service' };
+
+/** The loop that decides about canary rollouts. */
+export const RECONCILER: Actor = { id: 'reconciler', name: 'Reconciler', kind: 'service' };

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { CHANNEL, TOKENS } from './change-log.js';
+import { ROLLOUT_CHANNEL } from './rollouts/channel.js';
 
 /** An environment has a new version; 0: it is gone. */
 export type Hint = { readonly environmentId: number; readonly version: number };
@@ -11,6 +12,8 @@ export type ChangeFeedOptions = {
   readonly onHint: (hint: Hint) => void;
   /** A token was revoked somewhere: what is remembered about tokens is to be forgotten. */
   readonly onTokens: () => void;
+  /** Something happened to the rollout with this id. */
+  readonly onRollout: (id: string) => void;
   /** Called after every (re)connect: whatever was notified meanwhile is to be read from the log. */
   readonly onConnected: () => void;
   /** Called whenever it begins to hear nothing, with the reason. */
@@ -107,8 +110,9 @@ export class ChangeFeed {
     try {
       await client.connect();
       heartbeat = this.#watch(client);
-      client.on('notification', ({ payload }) => this.#notify(payload));
+      client.on('notification', ({ channel, payload }) => this.#notify(channel, payload));
       await client.query(`LISTEN ${CHANNEL}`);
+      await client.query(`LISTEN ${ROLLOUT_CHANNEL}`);
       this.#hear();
       this.#listening = true;
       onListening();
@@ -145,8 +149,12 @@ export class ChangeFeed {
     this.#deaf = false;
   }
 
-  #notify(payload: string | undefined): void {
+  #notify(channel: string, payload: string | undefined): void {
     this.#hear();
+    if (channel === ROLLOUT_CHANNEL) {
+      this.#options.onRollout(payload ?? '');
+      return;
+    }
     if (payload === TOKENS) {
       this.#options.onTokens();
       return;

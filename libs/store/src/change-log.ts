@@ -11,7 +11,8 @@ export const CHANNEL = 'fledge_change';
 /** The payload that tells of a revoked token. */
 export const TOKENS = 'tokens';
 
-export type SubjectType = 'project' | 'environment' | 'flag' | 'targeting' | 'cohort' | 'members' | 'token';
+export type SubjectType =
+  'project' | 'environment' | 'flag' | 'targeting' | 'cohort' | 'members' | 'token' | 'rollout' | 'rollout-plan';
 
 /** What goes into the log beside who and when. */
 export type ChangeRecord = {

@@ -124,6 +124,7 @@ export const targetingDocument = (
   prerequisites: targeting.prerequisites,
   rules: targeting.rules,
   fallthrough: targeting.fallthrough,
+  ...(targeting.measure === undefined ? {} : { measure: targeting.measure }),
   updatedAt: iso(updatedAt),
 });
 
@@ -155,6 +156,7 @@ export function joinFlag(flag: Pick<FlagRow, 'key' | 'type' | 'variants' | 'meta
     prerequisites: targeting.prerequisites,
     rules: targeting.rules,
     fallthrough: targeting.fallthrough,
+    ...(targeting.measure === undefined ? {} : { measure: targeting.measure }),
   };
   return Object.keys(flag.metadata).length === 0 ? joined : { ...joined, metadata: flag.metadata };
 }

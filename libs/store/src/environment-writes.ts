@@ -13,6 +13,7 @@ import type { Limits } from './limits.js';
 import { refuseProtected, refuseUnexplained } from './protection.js';
 import { cohortsPatch, reachedCohorts } from './reach.js';
 import type { Cause } from './scope.js';
+import { refuseLiveRollouts } from './rollouts/end-all.js';
 import { surroundingsOf } from './surroundings.js';
 import { initialTargeting } from './targeting-defaults.js';
 import { updateRow, type Tx } from './transaction.js';
@@ -54,6 +55,7 @@ export async function deleteEnvironment(
   { reverts }: Cause = {},
 ): Promise<void> {
   refuseProtected([row]);
+  await refuseLiveRollouts(tx, { environmentId: row.id }, { kind: 'environment', key: row.key });
   const before = environmentDocument(row, owner.key);
   const subject = { type: 'environment', key: row.key } as const;
   const record = { action: 'environment.deleted', project: owner, subject, environment: row.key, before, after: null };

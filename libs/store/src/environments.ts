@@ -13,6 +13,9 @@ import { DEFAULT_LIMITS, refuseBeyond, type Limits } from './limits.js';
 import { findEnvironment, findProject, refuseStale, type Expected } from './locate.js';
 import { containing, slice, toPage, type Page, type PageQuery } from './page.js';
 import { cohortsPatch, reachedCohorts } from './reach.js';
+import { refuseProtected } from './protection.js';
+import { endRollouts, lockRolloutsOf } from './rollouts/end-all.js';
+import { withoutMarks } from './rollouts/rule.js';
 import { initialTargeting } from './targeting-defaults.js';
 import { insertTargetings } from './targeting-rows.js';
 import { read, write, type Tx } from './transaction.js';
@@ -106,12 +109,19 @@ export class EnvironmentStore {
     });
   }
 
-  /** Deletes an environment with its targeting and its keys; the change log keeps what was. @throws DomainError `protected` */
-  async delete(by: Actor, project: string, key: string, expected?: Expected): Promise<void> {
+  /**
+   * Deletes an environment with its targeting and its keys; the change log keeps what was. `force` ends its live rollouts with it.
+   * @throws DomainError `protected`, `referenced` while a rollout lives there
+   */
+  async delete(by: Actor, project: string, key: string, expected?: Expected, force = false): Promise<void> {
     await write(this.dataSource, by, async (tx) => {
+      const scope = { environmentId: (await findEnvironment(tx, await findProject(tx, project), key)).id };
+      const live = await lockRolloutsOf(tx, scope, { kind: 'environment', key }, force);
       const owner = await findProject(tx, project, true);
       const row = await findEnvironment(tx, owner, key, true);
       refuseStale(row.version, expected);
+      refuseProtected([row]);
+      await endRollouts(tx, by, scope, live, this.limits);
       await deleteEnvironment(tx, by, owner, row);
     });
   }
@@ -129,7 +139,9 @@ export async function createEnvironmentRow(
   const flags = await tx.find(FlagRow, { where: { projectId: project.id }, order: { id: 'ASC' } });
   const copied = source === undefined ? new Map<number, Targeting>() : await targetingsOf(tx, source.id);
   const targetings = flags.map((flag) => {
-    const document = copied.get(flag.id) ?? initialTargeting(flag);
+    const found = copied.get(flag.id);
+    // Another environment's rollouts measure nothing here.
+    const document = found === undefined ? initialTargeting(flag) : withoutMarks(found);
     return { flag, document: { ...document, enabled: document.enabled && input.keepEnabled === true } };
   });
   await insertTargetings(

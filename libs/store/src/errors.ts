@@ -17,6 +17,15 @@ export const ERRORS = {
   revert_conflict: { status: 409, title: 'Later changes are in the way' },
   not_revertable: { status: 409, title: 'The change cannot be reverted' },
   token_ended: { status: 409, title: 'The token is no longer valid' },
+  rollout_live: { status: 409, title: 'A rollout of this flag is live' },
+  illegal_transition: { status: 409, title: 'The rollout is not in a state for this' },
+  flag_disabled: { status: 409, title: 'The flag is disabled' },
+  four_eyes: { status: 409, title: 'Somebody else has to approve' },
+  guardrail_failed: { status: 409, title: 'A guardrail is at its limit' },
+  approval_missing: { status: 409, title: 'An approval is missing' },
+  moves_others: { status: 409, title: 'Others than the canary would change variant' },
+  rollback_moves: { status: 409, title: 'A rollback would not lead back to the baseline' },
+  shared_salt: { status: 409, title: 'Another live rollout draws with the same salt' },
   limit_reached: { status: 422, title: 'A limit is reached' },
   version_missing: { status: 428, title: 'A version is required' },
   version_stale: { status: 412, title: 'The document has changed meanwhile' },
@@ -132,6 +141,14 @@ export function toDomainError(error: unknown): unknown {
     );
   }
   return error;
+}
+
+/** Whether a unique index or constraint of one of these names stood in the way. */
+export function isViolated(error: unknown, constraints: readonly string[]): boolean {
+  if (databaseCode(error) !== '23505') return false;
+  const driver = error instanceof Error && 'driverError' in error ? error.driverError : error;
+  const name = typeof driver === 'object' && driver !== null && 'constraint' in driver ? driver.constraint : undefined;
+  return constraints.some((constraint) => constraint === name);
 }
 
 /** Turns the violation of a key's uniqueness into the refusal that names it; anything else passes through. */

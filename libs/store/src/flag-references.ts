@@ -1,10 +1,13 @@
+import { isDeepStrictEqual } from 'node:util';
 import { variantsNamed } from '@fledge/evaluation';
 import { joinFlag } from './documents.js';
 import type { EnvironmentRow } from './entities/environment.entity.js';
 import type { FlagRow } from './entities/flag.entity.js';
 import type { ProjectRow } from './entities/project.entity.js';
+import type { RolloutRow } from './entities/rollout.entity.js';
 import type { Targeting } from './entities/targeting.entity.js';
 import { flagsRequiring, refuseReferenced, type Reference } from './references.js';
+import { rolloutLive } from './rollouts/live.js';
 import { surroundingsOf } from './surroundings.js';
 import type { Tx } from './transaction.js';
 
@@ -32,6 +35,15 @@ export async function refuseServedVariants(
       if (gone.has(variant)) references.push({ ...reference, variants: [variant] });
   }
   refuseReferenced('variant', [...gone].join(', '), references);
+}
+
+/** The two variants that a running rollout compares stay what they are. @throws DomainError `rollout_live` */
+export function refuseRolledVariants(before: FlagRow, after: FlagRow, live: readonly RolloutRow[]): void {
+  const isTouched = (variant: string): boolean => !isDeepStrictEqual(before.variants[variant], after.variants[variant]);
+  const rollout = live.find(
+    ({ state, canary, baseline }) => state !== 'scheduled' && [canary, baseline].some(isTouched),
+  );
+  if (rollout !== undefined) throw rolloutLive(rollout);
 }
 
 /** A flag whose prerequisites are archived would never serve. @throws DomainError `referenced`, with every one of them */

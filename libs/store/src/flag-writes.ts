@@ -9,13 +9,15 @@ import { TargetingRow, type Targeting } from './entities/targeting.entity.js';
 import { insertTargetings } from './targeting-rows.js';
 import { keyTaken, refuseProblems } from './errors.js';
 import { editable } from './flag-definition.js';
-import { refuseMissingPrerequisites, refuseServedVariants } from './flag-references.js';
+import { refuseMissingPrerequisites, refuseRolledVariants, refuseServedVariants } from './flag-references.js';
 import type { Limits } from './limits.js';
 import { reachOfAll, withReach } from './reach.js';
 import { flagsRequiring, refuseReferenced } from './references.js';
 import type { Cause, Scope } from './scope.js';
 import { surroundingsOf } from './surroundings.js';
 import { initialTargeting } from './targeting-defaults.js';
+import { refuseLiveRollouts } from './rollouts/end-all.js';
+import { lockLiveRollouts } from './rollouts/live.js';
 import { updateRow, type Tx } from './transaction.js';
 
 /** What can happen to a flag, in the caller's transaction, whose scope is locked: for requests, reverts and imports alike. */
@@ -37,6 +39,7 @@ export async function saveDefinition(
   const { variants, variantInfo, metadata } = changed;
   const { problems, warnings } = validateDefinition({ key, type, variants, variantInfo, metadata }, limits);
   refuseProblems([...problems, ...wrong]);
+  refuseRolledVariants(row, changed, await lockLiveRollouts(tx, { flagId: row.id }, false));
   const targetings = await targetingsByEnvironment(tx, row.id);
   await refuseServedVariants(tx, owner, row, changed, environments, targetings);
   const saved = { ...changed, version: row.version + 1, updatedAt: new Date() };
@@ -61,6 +64,7 @@ export async function archiveFlag(
   const { key } = row;
   const before = flagDocument(row, owner.key);
   if (row.archivedAt !== null) return before;
+  await refuseLiveRollouts(tx, { flagId: row.id }, { kind: 'flag', key });
   refuseReferenced('flag', key, await flagsRequiring(tx, owner.id, key, { archived: false }));
   const reach = await reachOfAll(tx, owner.id, environments);
   const archivedAt = as?.archivedAt ?? new Date();

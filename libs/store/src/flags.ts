@@ -19,6 +19,7 @@ import { DEFAULT_LIMITS, refuseBeyond, type Limits } from './limits.js';
 import { findEnvironment, findFlag, findProject, refuseStale, type Expected } from './locate.js';
 import { containing, slice, toPage, type Page, type PageQuery } from './page.js';
 import { lockScope, type Scope } from './scope.js';
+import { endRollouts, lockRolloutsOf } from './rollouts/end-all.js';
 import { BOOLEAN_VARIANTS, initialTargeting } from './targeting-defaults.js';
 import { read, write, type Tx } from './transaction.js';
 
@@ -117,9 +118,20 @@ export class FlagStore {
     });
   }
 
-  /** Takes a flag out of every snapshot. @throws DomainError `referenced` while a prerequisite names it */
-  async archive(by: Actor, project: string, key: string, expected?: Expected): Promise<FlagDocument> {
-    return this.#write(by, project, key, expected, (tx, scope, row) => archiveFlag(tx, by, scope, row));
+  /**
+   * Takes a flag out of every snapshot. `force` ends its live rollouts with it.
+   * @throws DomainError `referenced` while a prerequisite names it or a rollout lives
+   */
+  async archive(by: Actor, project: string, key: string, expected?: Expected, force = false): Promise<FlagDocument> {
+    return write(this.dataSource, by, async (tx) => {
+      const { id: flagId } = await findFlag(tx, await findProject(tx, project), key);
+      const live = await lockRolloutsOf(tx, { flagId }, { kind: 'flag', key }, force);
+      const { owner } = await lockScope(tx, project);
+      refuseStale((await findFlag(tx, owner, key)).version, expected);
+      await endRollouts(tx, by, { flagId }, live, this.limits);
+      const scope = await lockScope(tx, project);
+      return archiveFlag(tx, by, scope, await findFlag(tx, owner, key));
+    });
   }
 
   /** Brings an archived flag back, disabled everywhere. @throws DomainError `referenced` when something it needs is archived itself */

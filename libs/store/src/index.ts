@@ -7,6 +7,7 @@ export { CohortStore, type CohortInput, type Member, type MembersAnswer } from '
 export { createDataSource, type DatabaseOptions } from './data-source.js';
 export type * from './documents.js';
 export type { Targeting } from './entities/targeting.entity.js';
+export type { RolloutPhase, RolloutPosition, RolloutState } from './entities/rollout.entity.js';
 export type { Role, TokenKind } from './entities/token.entity.js';
 export { EnvironmentStore, type EnvironmentEdit, type NewEnvironment } from './environments.js';
 export { DomainError, ERRORS, type ErrorCode, type ErrorDetails } from './errors.js';
@@ -25,10 +26,28 @@ export type { Percentage } from './percentage.js';
 export { ProjectStore, type NewProject, type ProjectEdit } from './projects.js';
 export { RestoreStore, type RestoredEnvironment } from './restores.js';
 export { RevertStore } from './reverts.js';
+export type { RolloutCommand } from './rollouts/commands.js';
+export type { RolloutDocument } from './rollouts/document.js';
+export type { EnvironmentRef, RolloutRef } from './rollouts/find.js';
+export { RolloutReconciling, TickFailed } from './rollouts/reconciling.js';
+export type { ReadWindows, Ticked } from './rollouts/tick.js';
+export {
+  RolloutHistory,
+  type RolloutCheck,
+  type RolloutDecision,
+  type RolloutEvent,
+  type RolloutVerdict,
+} from './rollouts/rollout-history.js';
+export { RolloutPlanStore, type RolloutPlanDocument, type RolloutPlanInput } from './rollouts/rollout-plans.js';
+export { RolloutStore, type RolloutQuery, type StartedRollout, type StartPreview } from './rollouts/rollouts.js';
+export type { RolloutRequest } from './rollouts/start.js';
+export { RolloutSteering, type NewVerdict } from './rollouts/steering.js';
+export type { Keep } from './rollouts/steps.js';
 export { SecretStore } from './secrets.js';
 export { endSilentConnections } from './silence.js';
 export { SnapshotStore, type Missed, type Position } from './snapshots.js';
-export { TargetingStore, type FlagState, type TargetingPreview, type TargetingRef } from './targetings.js';
+export type { TargetingRef } from './targeting-change.js';
+export { TargetingStore, type FlagState, type TargetingPreview } from './targetings.js';
 export { hashToken, newTokenText } from './token-text.js';
 export {
   TokenStore,

@@ -26,6 +26,7 @@ import { keyTaken } from './errors.js';
 import { insertFlagAsItWas } from './flag-writes.js';
 import type { Limits } from './limits.js';
 import { refuseProtected } from './protection.js';
+import { refuseLiveRollouts } from './rollouts/end-all.js';
 import type { Cause, Scope } from './scope.js';
 import { updateRow, type Tx } from './transaction.js';
 
@@ -65,6 +66,7 @@ export async function deleteProject(
   { reverts }: Cause = {},
 ): Promise<void> {
   refuseProtected(environments);
+  await refuseLiveRollouts(tx, { projectId: owner.id }, { kind: 'project', key: owner.key });
   const undo = await remainsOfProject(tx, { owner, environments });
   const subject = { type: 'project', key: owner.key } as const;
   const record = { action: 'project.deleted', project: owner, subject, before: projectDocument(owner), after: null };

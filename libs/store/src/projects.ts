@@ -4,9 +4,12 @@ import { appendChange } from './change-log.js';
 import { projectDocument, type ProjectDocument } from './documents.js';
 import { ProjectRow } from './entities/project.entity.js';
 import { keyTaken } from './errors.js';
+import { DEFAULT_LIMITS } from './limits.js';
 import { findProject, refuseStale, type Expected } from './locate.js';
 import { containing, slice, toPage, type Page, type PageQuery } from './page.js';
 import { deleteProject, saveProject } from './project-writes.js';
+import { refuseProtected } from './protection.js';
+import { endRollouts, lockRolloutsOf } from './rollouts/end-all.js';
 import { lockScope } from './scope.js';
 import { read, write, type Tx } from './transaction.js';
 import { createEnvironmentRow } from './environments.js';
@@ -73,12 +76,19 @@ export class ProjectStore {
     });
   }
 
-  /** Deletes a project with everything in it; the change log keeps what was. @throws DomainError `protected` */
-  async delete(by: Actor, key: string, expected?: Expected): Promise<void> {
+  /**
+   * Deletes a project with everything in it; the change log keeps what was. `force` ends its live rollouts with it.
+   * @throws DomainError `protected`, `referenced` while a rollout lives in it
+   */
+  async delete(by: Actor, key: string, expected?: Expected, force = false): Promise<void> {
     await write(this.dataSource, by, async (tx) => {
+      const within = { projectId: (await findProject(tx, key)).id };
+      const live = await lockRolloutsOf(tx, within, { kind: 'project', key }, force);
       const scope = await lockScope(tx, key);
       refuseStale(scope.owner.version, expected);
-      await deleteProject(tx, by, scope);
+      refuseProtected(scope.environments);
+      await endRollouts(tx, by, within, live, DEFAULT_LIMITS);
+      await deleteProject(tx, by, await lockScope(tx, key));
     });
   }
 }

@@ -10,6 +10,8 @@ import type { Targeting } from './entities/targeting.entity.js';
 import { refuseProblems } from './errors.js';
 import type { Limits } from './limits.js';
 import { reachedCohorts, reachPatch } from './reach.js';
+import { lockLiveRollouts, refuseLocked } from './rollouts/live.js';
+import { withMarksOf } from './rollouts/rule.js';
 import type { Cause } from './scope.js';
 import { memberless } from './surroundings.js';
 import { updateTargetings } from './targeting-rows.js';
@@ -31,7 +33,8 @@ export async function placedFlags(tx: Tx, environmentId: number): Promise<Map<st
 
 /**
  * Replaces the targeting of several flags at once, as one change and one new version: each is judged against what all of them are
- * afterwards. The environment must be locked. @throws DomainError `invalid`, with every problem of every flag
+ * afterwards. The environment must be locked. @throws DomainError `rollout_live`;
+ * `invalid`, with every problem of every flag
  */
 export async function replaceTargetings(
   tx: Tx,
@@ -39,10 +42,16 @@ export async function replaceTargetings(
   owner: ProjectRow,
   environment: EnvironmentRow,
   placed: ReadonlyMap<string, Placed>,
-  next: ReadonlyMap<string, Targeting>,
+  wanted: ReadonlyMap<string, Targeting>,
   limits: Limits,
   { action, reverts }: Cause & { readonly action: string },
 ): Promise<readonly Problem[]> {
+  const next = new Map(
+    [...wanted].map(([key, document]) => [key, withMarksOf(placedFlag(placed, key).document, document)]),
+  );
+  const flagIds = new Set([...next.keys()].map((key) => placedFlag(placed, key).id));
+  for (const rollout of await lockLiveRollouts(tx, { environmentId: environment.id }, false))
+    refuseLocked(flagIds.has(rollout.flagId) ? rollout : undefined, false);
   const joined = Object.fromEntries(
     [...placed.values()].map((row) => [row.key, joinFlag(row, next.get(row.key) ?? row.document)]),
   );

@@ -1,29 +1,33 @@
 import { isDeepStrictEqual } from 'node:util';
-import { validateFlag, type Flag, type FlagType, type Validation } from '@fledge/evaluation';
+import type { Flag, FlagType, Measure, Problem, Validation } from '@fledge/evaluation';
 import type { DataSource } from 'typeorm';
 import type { Actor } from './actor.js';
-import { appendChange } from './change-log.js';
 import { joinFlag, targetingDocument, type TargetingDocument } from './documents.js';
-import type { EnvironmentRow } from './entities/environment.entity.js';
-import type { StoredPatch } from './entities/environment-change.entity.js';
 import type { FlagRow } from './entities/flag.entity.js';
 import type { ProjectRow } from './entities/project.entity.js';
 import { TargetingRow, type Targeting } from './entities/targeting.entity.js';
 import { DomainError, notFound, refuseProblems } from './errors.js';
 import type { FlagQuery } from './flags.js';
 import { DEFAULT_LIMITS, type Limits } from './limits.js';
-import { findEnvironment, findFlag, findProject, refuseStale, type Expected } from './locate.js';
+import { findEnvironment, findProject, refuseStale, type Expected } from './locate.js';
 import { patternsOf, type PatternCheck } from './pattern-check.js';
 import { containing, slice, toPage, type Page } from './page.js';
 import { withPercentage, type Percentage } from './percentage.js';
-import { reachedCohorts, reachPatch } from './reach.js';
-import { derivedOf, surroundingsOf, type Surroundings } from './surroundings.js';
+import { killSwitch } from './rollouts/kill-switch.js';
+import {
+  findLiveRollout,
+  isLocking,
+  lockedProblem,
+  lockLiveRollout,
+  refuseLocked,
+  refuseOvertaken,
+} from './rollouts/live.js';
+import { withMarksOf, withoutMarks } from './rollouts/rule.js';
 import type { Cause } from './scope.js';
+import { surroundingsOf, type Surroundings } from './surroundings.js';
+import { changeTargeting, judgeTargeting, locate, type TargetingRef, type UnsafePatterns } from './targeting-change.js';
+import { read, readConsistently, write, type Tx } from './transaction.js';
 import { undone } from './undo.js';
-import { read, readConsistently, write, type Tx, updateRow } from './transaction.js';
-
-/** Which flag, and where. */
-export type TargetingRef = { readonly project: string; readonly environment: string; readonly flag: string };
 
 /** A flag with its state in one environment, as a list shows it. */
 export type FlagState = TargetingDocument & {
@@ -109,17 +113,11 @@ export class TargetingStore {
   async preview(ref: TargetingRef, targeting: Targeting): Promise<TargetingPreview> {
     const unsafe = await this.patterns?.problems(patternsOf(targeting.rules));
     return readConsistently(this.dataSource, async (tx) => {
-      const { environment, flag, row } = await locate(tx, ref);
+      const place = await locate(tx, ref);
+      const { environment, flag, row } = place;
       const before = joinFlag(flag, row.document);
       const after = joinFlag(flag, targeting);
-      const { problems, warnings, surroundings } = await this.#judge(
-        tx,
-        environment,
-        flag,
-        row.document,
-        targeting,
-        unsafe,
-      );
+      const { problems, warnings, surroundings } = await judgeTargeting(tx, place, targeting, this.limits, unsafe);
       const earlier = await surroundingsOf(tx, flag.projectId, environment.id, before);
       const snapshot = {
         flags: { ...earlier.flags, ...surroundings.flags },
@@ -127,7 +125,10 @@ export class TargetingStore {
       };
       const archived =
         flag.archivedAt === null ? [] : [{ pointer: '', code: 'archived', message: archivedMessage(flag) }];
-      return { before, after, snapshot, problems: [...archived, ...problems], warnings };
+      const marks = foreignMarks(row.document, targeting);
+      const live = await findLiveRollout(tx, place);
+      const locked = isLocking(live) && !isDeepStrictEqual(row.document, targeting) ? [lockedProblem(live)] : [];
+      return { before, after, snapshot, problems: [...archived, ...locked, ...marks, ...problems], warnings };
     });
   }
 
@@ -155,7 +156,7 @@ export class TargetingStore {
       const source = await findEnvironment(tx, owner, from);
       const row = await tx.findOne(TargetingRow, { where: { flagId: flag.id, environmentId: source.id } });
       if (row === null) throw notFound('flag', flag.key);
-      return { ...row.document, enabled: current.enabled };
+      return { ...withoutMarks(row.document), enabled: current.enabled };
     });
   }
 
@@ -165,7 +166,7 @@ export class TargetingStore {
     action: string,
     expected: Expected,
     edit: Edit,
-    unsafe?: ReadonlyMap<string, string>,
+    unsafe?: UnsafePatterns,
   ): Promise<TargetingDocument> {
     return write(this.dataSource, by, (tx) => this.#changeIn(tx, by, ref, { action, expected }, edit, unsafe));
   }
@@ -179,7 +180,7 @@ export class TargetingStore {
     { reverts }: Cause,
   ): Promise<TargetingDocument> {
     return this.#changeIn(tx, by, ref, { action: 'targeting.updated', reverts }, (current) =>
-      undone(before, after, current),
+      withMarksOf(current, undone(before, after, current)),
     );
   }
 
@@ -189,85 +190,41 @@ export class TargetingStore {
     ref: TargetingRef,
     { action, expected, reverts }: Cause & { readonly action: string; readonly expected?: Expected },
     edit: Edit,
-    unsafe?: ReadonlyMap<string, string>,
+    unsafe?: UnsafePatterns,
   ): Promise<TargetingDocument> {
-    const { owner, environment, flag, row } = await locate(tx, ref, true);
-    refuseStale(row.version, expected);
-    if (flag.archivedAt !== null) {
-      throw new DomainError('archived', archivedMessage(flag));
-    }
-    const before = row.document;
-    const after = await edit(before, flag, tx, owner);
-    const { problems, warnings } = await this.#judge(tx, environment, flag, before, after, unsafe);
-    refuseProblems(problems);
-    const current = targetingDocument(flag.key, environment.key, before, row.version, row.updatedAt);
-    if (isDeepStrictEqual(before, after)) return { ...current, warnings };
-    const version = environment.snapshotVersion + 1;
-    const updatedAt = new Date();
-    const patch = await saveTargeting(tx, owner, environment, flag, row, { document: after, version, updatedAt });
-    const document = targetingDocument(flag.key, environment.key, after, version, updatedAt);
-    await appendChange(
-      tx,
-      by,
-      {
-        action,
-        project: owner,
-        subject: { type: 'targeting', key: flag.key },
-        environment: environment.key,
-        before: current,
-        after: document,
-        reverts,
-      },
-      [{ environment, patch }],
-    );
+    const live = await lockLiveRollout(tx, await locate(tx, ref));
+    const place = await locate(tx, ref, true);
+    await refuseOvertaken(tx, place, live);
+    refuseStale(place.row.version, expected);
+    if (place.flag.archivedAt !== null) throw new DomainError('archived', archivedMessage(place.flag));
+    const before = place.row.document;
+    const after = await edit(before, place.flag, tx, place.owner);
+    refuseProblems(foreignMarks(before, after));
+    if (live !== undefined && before.enabled && isDeepStrictEqual({ ...before, enabled: false }, after))
+      return killSwitch(tx, by, place, live, this.limits);
+    refuseLocked(live, isDeepStrictEqual(before, after));
+    const cause = { action, reverts };
+    const { document, warnings } = await changeTargeting(tx, by, place, cause, after, this.limits, unsafe);
     return { ...document, warnings };
-  }
-
-  /** Whatever else is wrong, turning a flag off is never a problem. */
-  async #judge(
-    tx: Tx,
-    environment: EnvironmentRow,
-    flag: FlagRow,
-    before: Targeting,
-    after: Targeting,
-    unsafe: ReadonlyMap<string, string> = new Map(),
-  ): Promise<Validation & { readonly surroundings: Surroundings }> {
-    const onlyOff = isDeepStrictEqual({ ...before, enabled: false }, after);
-    const joined = joinFlag(flag, after);
-    const surroundings = await surroundingsOf(tx, flag.projectId, environment.id, joined);
-    const { problems, warnings } = validateFlag(joined, surroundings, this.limits, (pattern) => unsafe.get(pattern));
-    return { problems: onlyOff ? [] : problems, warnings, surroundings };
   }
 }
 
 const archivedMessage = (flag: FlagRow): string =>
   `The flag "${flag.key}" is archived; restore it before changing its targeting.`;
 
-type Located = { owner: ProjectRow; environment: EnvironmentRow; flag: FlagRow; row: TargetingRow };
-
-async function locate(tx: Tx, ref: TargetingRef, lock = false): Promise<Located> {
-  const owner = await findProject(tx, ref.project);
-  const environment = await findEnvironment(tx, owner, ref.environment, lock);
-  const flag = await findFlag(tx, owner, ref.flag);
-  const row = await tx.findOne(TargetingRow, { where: { flagId: flag.id, environmentId: environment.id } });
-  if (row === null) throw notFound('flag', ref.flag);
-  return { owner, environment, flag, row };
-}
-
-/** Saves the document and answers what SDKs will see: the flag, and cohorts that came into reach or fell out of it. */
-async function saveTargeting(
-  tx: Tx,
-  owner: ProjectRow,
-  environment: EnvironmentRow,
-  flag: FlagRow,
-  row: TargetingRow,
-  next: { document: Targeting; version: number; updatedAt: Date },
-): Promise<StoredPatch> {
-  const derived = derivedOf(next.document);
-  const sameCohorts = isDeepStrictEqual(row.cohorts, derived.cohorts);
-  const before = sameCohorts ? undefined : await reachedCohorts(tx, owner.id, environment.id);
-  await updateRow(tx, TargetingRow, { flagId: flag.id, environmentId: environment.id }, { ...next, ...derived });
-  const flags = { [flag.key]: joinFlag(flag, next.document) };
-  if (before === undefined) return { flags };
-  return { flags, ...reachPatch(before, await reachedCohorts(tx, owner.id, environment.id)) };
+/** Marks are written by rollouts alone: a document may only say what is said already. */
+function foreignMarks(before: Targeting, after: Targeting): Problem[] {
+  const known = new Map(before.rules.map(({ id, measure }) => [id, measure]));
+  const isForeign = (mark: Measure | undefined, own: Measure | undefined): boolean =>
+    mark !== undefined && !isDeepStrictEqual(mark, own);
+  const message = 'Expected nothing, or what is there already: only a rollout writes its mark.';
+  const rules = Array.isArray(after.rules) ? after.rules : [];
+  return [
+    ...(isForeign(after.measure, before.measure) ? [{ pointer: '/measure', code: 'read_only', message }] : []),
+    ...rules.flatMap((rule, index) =>
+      isForeign(rule?.measure, known.get(rule?.id))
+        ? [{ pointer: `/rules/${index}/measure`, code: 'read_only', message }]
+        : [],
+    ),
+  ];
 }

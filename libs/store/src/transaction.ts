@@ -18,6 +18,17 @@ export async function updateRow<T extends ObjectLiteral>(
   await tx.update(entity, where, untyped);
 }
 
+/** Inserts one row; the types give up likewise. */
+export async function insertRow<T extends ObjectLiteral>(
+  tx: Tx,
+  entity: EntityTarget<T>,
+  row: Partial<T>,
+): Promise<void> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the signature above is the narrower one
+  const untyped = row as Parameters<Tx['insert']>[1];
+  await tx.insert(entity, untyped);
+}
+
 /** A view of the database at one moment, never changed by others while it is read. */
 export async function readConsistently<T>(dataSource: DataSource, work: (tx: Tx) => Promise<T>): Promise<T> {
   return translated(() => dataSource.transaction('REPEATABLE READ', work));
@@ -30,9 +41,16 @@ export async function read<T>(work: () => Promise<T>): Promise<T> {
 
 const ATTEMPTS = 3;
 
+/** What was looked at before a lock was had is no longer so: the whole transaction is to be done again. */
+export class TryAgain extends DomainError {
+  constructor(message: string) {
+    super('busy', `${message} Try again in a moment.`, { retryAfter: 1 });
+  }
+}
+
 /**
- * One write: everything `work` does becomes durable together, or nothing does. A deadlock or a serialisation failure is tried
- * again; locks are waited for 5 s at most, and a statement for 12 s, less than after which a silent connection is given up. With an Idempotency-Key the answer is stored in the same transaction, without what
+ * One write: everything `work` does becomes durable together, or nothing does. A deadlock, a serialisation failure and
+ * `TryAgain` are tried again; locks are waited for 5 s at most, and a statement for 12 s, less than after which a silent connection is given up. With an Idempotency-Key the answer is stored in the same transaction, without what
  * `withoutSecrets` removes, and an equal request gets it again instead of writing twice.
  */
 export async function write<T>(
@@ -51,7 +69,7 @@ export async function write<T>(
       );
     } catch (error) {
       const cause = error instanceof DomainError ? error.cause : error;
-      if (attempt >= ATTEMPTS || !isRetryable(cause)) throw error;
+      if (attempt >= ATTEMPTS || !(error instanceof TryAgain || isRetryable(cause))) throw error;
       await sleep(attempt * 20);
     }
   }

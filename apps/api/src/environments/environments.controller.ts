@@ -112,7 +112,7 @@ export class EnvironmentsController {
   @ApiOperation({
     summary: 'Delete an environment with its targeting',
     description:
-      'Needs ?confirm=<key>. Its SDK keys stop working; its change log stays. Refused while it is protected.',
+      'Needs ?confirm=<key>, while a rollout lives also ?force=true. Its SDK keys stop working; its change log stays. Refused while it is protected.',
   })
   @ApiNoContentResponse({ description: 'It is gone.' })
   @WriteProblems(412)
@@ -124,7 +124,7 @@ export class EnvironmentsController {
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<void> {
     refuseUnconfirmed(environment, query.confirm);
-    await this.environments.delete(by, project, environment, optional(ifMatch));
+    await this.environments.delete(by, project, environment, optional(ifMatch), query.force);
   }
 
   @Post(':environment/restore')

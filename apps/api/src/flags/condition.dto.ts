@@ -48,8 +48,9 @@ export class GateDto {
 }
 
 /** A list of conditions, all of which must be true. */
-export const ApiConditions = () =>
+export const ApiConditions = (required = true) =>
   ApiProperty({
+    required,
     type: 'array',
     items: { oneOf: [{ $ref: getSchemaPath(AttributeConditionDto) }, { $ref: getSchemaPath(CohortConditionDto) }] },
     description: 'All must be true.',

@@ -10,7 +10,7 @@ import {
 import { FlagStore, type Actor, type FlagDocument, type Page } from '@fledge/store';
 import { ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
-import { CommentDto } from '../http/comment.dto.js';
+import { CommentDto, ForceDto } from '../http/comment.dto.js';
 import {
   BodyExamples,
   CommentBody,
@@ -121,19 +121,20 @@ export class FlagsController {
   @IfMatchApi()
   @ApiOperation({
     summary: 'Take a flag out of every environment',
-    description: "SDKs then answer the caller's default. Refused while a prerequisite of another flag names it.",
+    description:
+      "SDKs then answer the caller's default. Refused while a prerequisite of another flag names it or a rollout lives, unless that is forced to end.",
   })
-  @CommentBody(CommentDto)
+  @CommentBody(ForceDto)
   @ApiOkResponse({ type: FlagDto })
   @WriteProblems(412)
   archive(
     @By() by: Actor,
     @Param('project') project: string,
     @Param('flag') flag: string,
-    @Body() _body: CommentDto,
+    @Body() { force }: ForceDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<FlagDocument> {
-    return this.flags.archive(by, project, flag, optional(ifMatch));
+    return this.flags.archive(by, project, flag, optional(ifMatch), force === true);
   }
 
   @Post(':flag/restore')

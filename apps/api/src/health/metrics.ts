@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { FastifyReply } from 'fastify';
 
 /** What operators watch, in Prometheus' text format. One registry per service, so that several in one process share nothing. */
@@ -30,6 +30,29 @@ export class Metrics {
         },
       }),
     );
+  }
+
+  /** Values by label that are asked for when somebody looks; whatever cannot be had is left out. */
+  gauges(name: string, help: string, label: string, read: () => Promise<Readonly<Record<string, number>>>): void {
+    this.registry.registerMetric(
+      new Gauge({
+        name,
+        help,
+        labelNames: [label],
+        registers: [],
+        async collect() {
+          this.reset();
+          const values = await read().catch(() => ({}));
+          for (const [value, count] of Object.entries(values)) this.set({ [label]: value }, count);
+        },
+      }),
+    );
+  }
+
+  /** A count by label that only grows. */
+  counter(name: string, help: string, label: string): (value: string) => void {
+    const counter = new Counter({ name, help, labelNames: [label], registers: [this.registry] });
+    return (value) => counter.inc({ [label]: value });
   }
 
   /** Counts a finished request under its route's pattern, never under its path: paths are without number. */

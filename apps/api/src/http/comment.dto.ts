@@ -1,6 +1,6 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { IsOptional } from 'class-validator';
-import { IsText } from './strings.js';
+import { IsBoolean, IsOptional } from 'class-validator';
+import { IsText, MayBeAbsent } from './strings.js';
 
 /** Every write may say why. */
 export class CommentDto {
@@ -8,4 +8,12 @@ export class CommentDto {
   @IsOptional()
   @IsText(1_000)
   comment?: string;
+}
+
+/** What takes something away that a rollout may live in. */
+export class ForceDto extends CommentDto {
+  @ApiPropertyOptional({ default: false, description: 'Ends live rollouts with it, instead of being refused.' })
+  @MayBeAbsent()
+  @IsBoolean({ message: 'Expected true or false' })
+  force?: boolean;
 }

@@ -1,13 +1,22 @@
-import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import { Injectable, SetMetadata, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { map, type Observable } from 'rxjs';
+
+const LIVELY = 'fledge:lively';
+
+/** A document of which more changes than its version tells: never answered with 304. */
+export const Lively = () => SetMetadata(LIVELY, true);
 
 /** Gives every document its ETag, answers 304 to who has it already, every created one its Location, and every written one warnings. */
 @Injectable()
 export class DocumentInterceptor implements NestInterceptor {
+  constructor(private readonly reflector: Reflector) {}
+
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const reply = context.switchToHttp().getResponse<FastifyReply>();
+    const isLively = this.reflector.get<boolean | undefined>(LIVELY, context.getHandler()) === true;
     return next.handle().pipe(
       map((document: unknown) => {
         if (reply.sent || typeof document !== 'object' || document === null) return document;
@@ -18,7 +27,7 @@ export class DocumentInterceptor implements NestInterceptor {
         if (typeof version !== 'number' || (key === undefined && id === undefined)) return document;
         const etag = `"${version}"`;
         reply.header('etag', etag);
-        if (request.method === 'GET' && holds(request.headers['if-none-match'], etag)) {
+        if (request.method === 'GET' && !isLively && holds(request.headers['if-none-match'], etag)) {
           reply.status(304);
           return undefined;
         }

@@ -65,4 +65,10 @@ export class ConfirmQueryDto extends CommentQueryDto {
   @IsString({ message: 'Expected one text' })
   @MaxLength(100, { message: 'Expected at most 100 characters' })
   confirm?: string;
+
+  @ApiPropertyOptional({ default: false, description: 'true: ends live rollouts with it, instead of being refused.' })
+  @IsOptional()
+  @Transform(({ value }: { value: unknown }) => (value === 'true' ? true : value === 'false' ? false : value))
+  @IsBoolean({ message: 'Expected true or false' })
+  force = false;
 }

@@ -1,4 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
+import { parseDuration } from '@fledge/canary';
 import { KEY_PATTERN } from '@fledge/evaluation';
 import {
   ArrayMaxSize,
@@ -56,6 +57,33 @@ export const IsPercentage = () =>
       validate: (value: unknown) =>
         typeof value === 'number' && value >= 0 && value <= 100 && Math.round(value * 1_000) / 1_000 === value,
       defaultMessage: () => 'Expected a number from 0 to 100 with at most three decimals',
+    },
+  });
+
+/** "90s", "30m", "4h", "2d". */
+export const IsDuration = () =>
+  ValidateBy({
+    name: 'isDuration',
+    validator: {
+      validate: (value: unknown) => parseDuration(value) !== undefined,
+      defaultMessage: () => 'Expected a duration such as 90s, 30m, 4h or 2d, of at most 365 days',
+    },
+  });
+
+/** "first", "last", or { before: the id of a rule }. */
+export const IsPosition = () =>
+  ValidateBy({
+    name: 'isPosition',
+    validator: {
+      validate: (value: unknown) =>
+        value === 'first' ||
+        value === 'last' ||
+        (typeof value === 'object' &&
+          value !== null &&
+          Object.keys(value).join() === 'before' &&
+          'before' in value &&
+          typeof value.before === 'string'),
+      defaultMessage: () => 'Expected "first", "last" or {"before": "the id of a rule"}',
     },
   });
 

@@ -120,6 +120,8 @@ const CODES: Readonly<Record<string, string>> = {
   isObject: 'wrong_type',
   isArray: 'wrong_type',
   isPercentage: 'out_of_range',
+  isDuration: 'format',
+  isPosition: 'unknown_value',
   isIn: 'unknown_value',
   isIso8601: 'format',
   matches: 'format',

@@ -85,7 +85,8 @@ export class ProjectsController {
   @IfMatchApi()
   @ApiOperation({
     summary: 'Delete a project with everything in it',
-    description: 'Needs ?confirm=<key>. Its SDK keys stop working; its change log stays.',
+    description:
+      'Needs ?confirm=<key>; while a rollout lives also ?force=true. Its SDK keys stop working; its change log stays.',
   })
   @ApiNoContentResponse({ description: 'It is gone.' })
   @WriteProblems(412)
@@ -96,6 +97,6 @@ export class ProjectsController {
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<void> {
     refuseUnconfirmed(project, query.confirm);
-    await this.projects.delete(by, project, optional(ifMatch));
+    await this.projects.delete(by, project, optional(ifMatch), query.force);
   }
 }

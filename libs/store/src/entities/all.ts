@@ -7,6 +7,11 @@ import { EnvironmentRow } from './environment.entity.js';
 import { FlagRow } from './flag.entity.js';
 import { IdempotencyRow } from './idempotency.entity.js';
 import { ProjectRow } from './project.entity.js';
+import { RolloutCheckRow } from './rollout-check.entity.js';
+import { RolloutDecisionRow } from './rollout-decision.entity.js';
+import { RolloutEventRow } from './rollout-event.entity.js';
+import { RolloutPlanRow } from './rollout-plan.entity.js';
+import { RolloutRow } from './rollout.entity.js';
 import { SecretRow } from './secret.entity.js';
 import { TargetingRow } from './targeting.entity.js';
 import { TokenRow } from './token.entity.js';
@@ -22,6 +27,11 @@ export const entities = [
   FlagRow,
   IdempotencyRow,
   ProjectRow,
+  RolloutCheckRow,
+  RolloutDecisionRow,
+  RolloutEventRow,
+  RolloutPlanRow,
+  RolloutRow,
   SecretRow,
   TargetingRow,
   TokenRow,

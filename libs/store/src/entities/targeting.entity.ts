@@ -1,4 +1,4 @@
-import type { Prerequisite, Rule, Serve } from '@fledge/evaluation';
+import type { Measure, Prerequisite, Rule, Serve } from '@fledge/evaluation';
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 import { EnvironmentRow } from './environment.entity.js';
 import { FlagRow } from './flag.entity.js';
@@ -10,6 +10,8 @@ export type Targeting = {
   readonly prerequisites: readonly Prerequisite[];
   readonly rules: readonly Rule[];
   readonly fallthrough: Serve | null;
+  /** The mark of a completed rollout that is still being watched; only rollouts write it. */
+  readonly measure?: Measure;
 };
 
 @Entity('targeting')

@@ -1,0 +1,34 @@
+import type { RolloutRow, RolloutState } from '../entities/rollout.entity.js';
+import { DomainError } from '../errors.js';
+
+/** What a person or a script can ask of a rollout. */
+export type RolloutCommand =
+  'pause' | 'resume' | 'promote' | 'rollback' | 'cancel' | 'approve' | 'jump' | 'acknowledge' | 'retry';
+
+const STEERING = ['promote', 'rollback', 'cancel', 'approve', 'jump', 'acknowledge'] as const;
+
+const BY_STATE: Readonly<Record<RolloutState, readonly RolloutCommand[]>> = {
+  scheduled: ['cancel'],
+  running: ['pause', ...STEERING],
+  paused: ['resume', ...STEERING],
+  completed: [],
+  rolled_back: ['retry'],
+  cancelled: ['retry'],
+};
+
+/** The commands that are legal in the state in which the rollout is. Nothing is approved before anything bakes. */
+export const allowedCommands = ({ state, phase }: Pick<RolloutRow, 'state' | 'phase'>): readonly RolloutCommand[] =>
+  BY_STATE[state].filter((command) => command !== 'approve' || phase !== 'warmup');
+
+/** @throws DomainError `illegal_transition`, with the state and what is allowed */
+export function refuseIllegal(rollout: RolloutRow, command: RolloutCommand): void {
+  const allowed = allowedCommands(rollout);
+  if (allowed.includes(command)) return;
+  const { state, phase, stage } = rollout;
+  const offer = allowed.length === 0 ? 'nothing more can be asked of it' : `possible now: ${allowed.join(', ')}`;
+  throw new DomainError(
+    'illegal_transition',
+    `The rollout is ${state}${phase === null ? '' : ` (${phase})`}, so that ${command} is not possible; ${offer}.`,
+    { state, phase, stage, allowed },
+  );
+}

@@ -1,0 +1,274 @@
+import type { RolloutDocument, TargetingDocument } from '@fledge/store';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { startApi, targetingPath, type TestApi } from '../support/api.js';
+import { CanaryClock, FAULTY, HEALTHY } from '../support/canary-clock.js';
+import { ROLLOUTS, SHORT_PLAN, startRollout } from '../support/rollout.js';
+import { sql } from '../support/sql.js';
+
+let api: TestApi;
+let clock: CanaryClock | undefined;
+beforeAll(async () => {
+  api = await startApi({ FLEDGE_RECONCILER: 'off' });
+});
+afterEach(async () => {
+  await clock?.close();
+  clock = undefined;
+});
+afterAll(() => api.stop());
+
+async function begin(flag: string, more: object = {}, replicas = 1): Promise<CanaryClock> {
+  clock = await CanaryClock.of(api, await startRollout(api, flag, more), replicas);
+  return clock;
+}
+
+const targetingOf = async (flag: string): Promise<TargetingDocument> =>
+  (await api.admin.get(targetingPath(flag)).expect(200)).body as TargetingDocument;
+
+async function eventsOf({ id }: RolloutDocument): Promise<string[]> {
+  const { body } = await api.admin.get(`${ROLLOUTS}/${id}/events?limit=200`).expect(200);
+  return (body as { items: { type: string }[] }).items.map(({ type }) => type);
+}
+
+describe('a healthy canary', () => {
+  it('grows from stage to stage and completes, by whichever replica', async () => {
+    const canary = await begin('healthy', {}, 3);
+    const first = await canary.pass(5, HEALTHY);
+    expect(first).toMatchObject({ state: 'running', stage: 0, percentage: 10 });
+    const second = await canary.pass(3, HEALTHY);
+    expect(second).toMatchObject({ state: 'running', stage: 1, percentage: 50 });
+    expect(second.epoch).toBe((await targetingOf('healthy')).version);
+    expect(await canary.pass(9, HEALTHY)).toMatchObject({ state: 'completed', percentage: 100 });
+    expect(await targetingOf('healthy')).toMatchObject({ rules: [], fallthrough: { variant: 'on' } });
+    expect(await eventsOf(canary.rollout)).toEqual(['started', 'advanced', 'completed']);
+    const { body } = await api.admin.get('/projects/default/changes?key=healthy&limit=2').expect(200);
+    expect(body).toMatchObject({
+      items: [
+        { action: 'rollout.completed', actor: { id: 'reconciler' } },
+        { action: 'rollout.advanced', actor: { id: 'reconciler' } },
+      ],
+    });
+  });
+
+  it('waits at a gate until somebody approves', async () => {
+    const [first, ...others] = SHORT_PLAN.stages;
+    const stages = [{ ...first, gates: [{ type: 'approval' }] }, ...others];
+    const canary = await begin('gated', { plan: { ...SHORT_PLAN, stages } });
+    expect(await canary.pass(9, HEALTHY)).toMatchObject({ phase: 'awaiting_gate', reasons: ['awaiting_approval'] });
+    const verdict = await api.admin.get(`${ROLLOUTS}/${canary.rollout.id}/verdict`).expect(200);
+    expect(verdict.body).toMatchObject({ verdict: 'pass', advance: true });
+    await api.admin.get(`${ROLLOUTS}/${canary.rollout.id}/wait?until=gate&timeout=0s`).expect(200);
+    await api.admin.post(`${ROLLOUTS}/${canary.rollout.id}/approve`, {}).expect(200);
+    expect(await canary.pass(1, HEALTHY)).toMatchObject({ phase: 'baking', stage: 1, approvals: [] });
+  });
+});
+
+describe('a canary that fails ten times as often', () => {
+  it('is taken back in its first stage, with the figures, and everybody gets the baseline', async () => {
+    const canary = await begin('faulty');
+    const back = await canary.pass(6, FAULTY);
+    expect(back).toMatchObject({ state: 'rolled_back', stage: 0, percentage: 0, reasons: ['guardrail'] });
+    expect(await targetingOf('faulty')).toMatchObject({ enabled: true, rules: [], fallthrough: { variant: 'off' } });
+    const { body } = await api.admin.get(`${ROLLOUTS}/${back.id}/decisions?limit=1`).expect(200);
+    const [decision] = (body as { items: { detail: string; checks: { logE: number; logLimit: number }[] }[] }).items;
+    expect(decision).toMatchObject({ decision: 'rollback', checks: [{ name: 'errors', verdict: 'fail' }] });
+    expect(decision?.detail).toMatch(/\d/);
+    expect(decision?.checks[0]?.logE).toBeGreaterThan(decision?.checks[0]?.logLimit ?? Infinity);
+  });
+
+  it('is taken back while it is paused, too', async () => {
+    const canary = await begin('faulty-paused');
+    await api.admin.post(`${ROLLOUTS}/${canary.rollout.id}/pause`, {}).expect(200);
+    expect(await canary.pass(6, FAULTY)).toMatchObject({ state: 'rolled_back' });
+  });
+
+  it('that begins in the second stage is found there', async () => {
+    const canary = await begin('late');
+    expect(await canary.pass(8, HEALTHY)).toMatchObject({ stage: 1 });
+    expect(await canary.pass(6, FAULTY)).toMatchObject({ state: 'rolled_back', stage: 1 });
+  });
+
+  it('by the word of an outside judge is taken back without any data', async () => {
+    const canary = await begin('judged');
+    const word = { source: 'load-test', verdict: 'fail', ttl: '1h', reason: 'p99 is up' };
+    await api.admin.post(`${ROLLOUTS}/${canary.rollout.id}/verdicts`, word).expect(200);
+    expect(await canary.pass(1)).toMatchObject({ state: 'rolled_back', reasons: ['external_verdict'] });
+  });
+});
+
+describe('a canary never', () => {
+  it('advances without fresh data: it holds, says so, and goes on by itself', async () => {
+    const canary = await begin('silent');
+    await canary.pass(3, HEALTHY);
+    const silent = await canary.pass(20);
+    expect(silent).toMatchObject({ state: 'running', stage: 0, reasons: ['no_data'] });
+    // The clock stood still meanwhile.
+    expect(silent.bakedMs).toBeLessThanOrEqual(40_000);
+    expect(await canary.pass(5, HEALTHY)).toMatchObject({ stage: 1 });
+    expect(await eventsOf(canary.rollout)).toEqual(['started', 'held', 'continued', 'advanced']);
+  });
+
+  it('advances while it sends nothing: a crash is neither good nor bad', async () => {
+    const canary = await begin('crashing');
+    const crashed = await canary.pass(15, { baseline: 0.025 });
+    expect(crashed).toMatchObject({ state: 'running', stage: 0, bakedMs: 0 });
+    expect(crashed.reasons.length).toBeGreaterThan(0);
+  });
+
+  it('bakes faster by an outage, a step of the clock, or reports of an earlier epoch', async () => {
+    const canary = await begin('clocks');
+    canary.advance(3_600_000);
+    // Two windows at most, however long nobody looked.
+    expect((await canary.pass(1, HEALTHY)).bakedMs).toBeLessThanOrEqual(20_000);
+    canary.advance(-1_800_000);
+    expect((await canary.pass(1, HEALTHY)).bakedMs).toBeLessThanOrEqual(20_000);
+    const { bakedMs, epoch } = await canary.read();
+    for (let index = 0; index < 10; index += 1) {
+      canary.advance(10_000);
+      canary.show((epoch ?? 0) - 1, HEALTHY, 10);
+      await canary.decide();
+    }
+    expect(await canary.read()).toMatchObject({ stage: 0, bakedMs });
+  });
+
+  it('advances twice, however many replicas decide at once', async () => {
+    const canary = await begin('crowded', {}, 8);
+    for (let index = 0; index < 12; index += 1) {
+      const { epoch, percentage } = await canary.read();
+      canary.advance(10_000);
+      canary.show(epoch ?? 0, HEALTHY, percentage);
+      await Promise.all(canary.replicas.map((replica) => replica.tick(new Date(canary.now))));
+    }
+    expect(await canary.read()).toMatchObject({ stage: 1 });
+    expect(await eventsOf(canary.rollout)).toEqual(['started', 'advanced']);
+    const decided = await sql<{ most: number }>(
+      api.databaseUrl,
+      `SELECT max(count)::int AS most FROM (SELECT count(*) FROM rollout_decision WHERE rollout_id = $1 GROUP BY at) AS each`,
+      [canary.rollout.id],
+    );
+    expect(decided).toEqual([{ most: 1 }]);
+  });
+
+  it('leaves its evidence behind when the replica changes after every window', async () => {
+    const alone = await begin('alone');
+    await alone.pass(4, HEALTHY);
+    const evidenceOf = async (id: string) =>
+      (
+        await sql<{ guardrails: unknown }>(
+          api.databaseUrl,
+          `SELECT evidence #> '{guardrails,0,process}' AS guardrails FROM rollout WHERE id = $1`,
+          [id],
+        )
+      )[0];
+    const expected = await evidenceOf(alone.rollout.id);
+    await alone.close();
+    const turns = await begin('turns', {}, 4);
+    await turns.pass(4, HEALTHY);
+    expect(await evidenceOf(turns.rollout.id)).toEqual(expected);
+  });
+});
+
+describe('trouble', () => {
+  it('with one rollout five times in a row pauses it and leaves the others alone', async () => {
+    const canary = await begin('broken');
+    const other = await startRollout(api, 'beside');
+    canary.broken = true;
+    for (let index = 0; index < 6; index += 1) {
+      canary.advance(90_000);
+      await canary.decide();
+    }
+    canary.broken = false;
+    expect(await canary.read()).toMatchObject({
+      state: 'paused',
+      reasons: expect.arrayContaining(['engine_error']) as string[],
+    });
+    const { body } = await api.admin.get(`${ROLLOUTS}/${other.id}/decisions`).expect(200);
+    expect((body as { items: unknown[] }).items.length).toBeGreaterThan(3);
+    await api.admin.post(`${ROLLOUTS}/${other.id}/rollback`, {}).expect(200);
+  });
+
+  it('with the flag itself pauses it instead of writing over what somebody did', async () => {
+    const canary = await begin('vanished');
+    await sql(
+      api.databaseUrl,
+      `UPDATE targeting SET document = jsonb_set(document, '{rules}', '[]')
+       WHERE flag_id = (SELECT flag_id FROM rollout WHERE id = $1)`,
+      [canary.rollout.id],
+    );
+    expect(await canary.pass(9, HEALTHY)).toMatchObject({
+      state: 'paused',
+      stage: 0,
+      reasons: expect.arrayContaining(['config_error']) as string[],
+    });
+    expect((await targetingOf('vanished')).rules).toEqual([]);
+  });
+});
+
+describe('a date', () => {
+  it('starts what waits for it', async () => {
+    const startAt = new Date(Date.now() + 3_600_000).toISOString();
+    const canary = await begin('dated', { startAt });
+    canary.now = Date.parse(startAt) - 60_000;
+    await canary.decide();
+    expect(await canary.read()).toMatchObject({ state: 'scheduled' });
+    canary.advance(61_000);
+    await canary.decide();
+    expect(await canary.read()).toMatchObject({ state: 'running', percentage: 10 });
+    expect((await targetingOf('dated')).rules).toMatchObject([{ id: canary.rollout.ruleId }]);
+  });
+
+  it('cancels what can no longer start, and says why', async () => {
+    const startAt = new Date(Date.now() + 3_600_000).toISOString();
+    const canary = await begin('dated-badly', { startAt });
+    const on = { enabled: true, offVariant: 'off', prerequisites: [], rules: [], fallthrough: { variant: 'on' } };
+    await api.admin.put(targetingPath('dated-badly'), on).set('if-match', '*').expect(200);
+    canary.now = Date.parse(startAt) + 1_000;
+    await canary.decide();
+    expect(await canary.read()).toMatchObject({ state: 'cancelled', reasons: ['start_refused'] });
+    expect(await targetingOf('dated-badly')).toMatchObject({ rules: [], fallthrough: { variant: 'on' } });
+  });
+});
+
+describe('after completion', () => {
+  const watched = {
+    plan: {
+      ...SHORT_PLAN,
+      guardrails: [{ metric: 'errors' }, { metric: 'errors', kind: 'limit', test: 'rate', limit: 0.05 }],
+      watch: '3m',
+    },
+  };
+
+  const completed = async (flag: string): Promise<CanaryClock> => {
+    const canary = await begin(flag, watched);
+    const answer = await api.admin.post(`${ROLLOUTS}/${canary.rollout.id}/promote`, { full: true });
+    expect(answer.body).toMatchObject({ state: 'completed' });
+    return canary;
+  };
+
+  it('an absolute limit that breaks while it is watched takes it back', async () => {
+    const canary = await completed('watched');
+    expect(await targetingOf('watched')).toMatchObject({ measure: { rollout: canary.rollout.id } });
+    const back = await canary.pass(8, { canary: 0.3 });
+    expect(back).toMatchObject({ state: 'rolled_back' });
+    const targeting = await targetingOf('watched');
+    expect(targeting).toMatchObject({ rules: [], fallthrough: { variant: 'off' } });
+    expect(targeting).not.toHaveProperty('measure');
+  });
+
+  it('the watch ends by itself, and takes the mark off', async () => {
+    const canary = await completed('watched-well');
+    expect(await canary.pass(22, { canary: 0.01 })).toMatchObject({
+      state: 'completed',
+      watchUntil: null,
+    });
+    expect(await targetingOf('watched-well')).not.toHaveProperty('measure');
+    expect(await eventsOf(canary.rollout)).toEqual(['started', 'completed', 'watch_ended']);
+  });
+
+  it('an edit by hand ends the watch, and nothing is taken back', async () => {
+    const canary = await completed('watched-edited');
+    await api.admin.post(`${targetingPath('watched-edited')}/percentage`, { percentage: 40 }).expect(200);
+    await canary.pass(8, { canary: 0.3 });
+    expect(await canary.read()).toMatchObject({ state: 'completed', watchUntil: null });
+    expect((await targetingOf('watched-edited')).rules).toMatchObject([{ id: 'percentage' }]);
+  });
+});
