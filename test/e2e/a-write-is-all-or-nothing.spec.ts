@@ -29,7 +29,7 @@ afterAll(() => api.stop());
 /** Every write that api.md lists, each legal here. */
 const WRITES: readonly Route[] = [
   ...ROUTES.filter(
-    ({ body, asks, path }) => body !== undefined && asks !== true && !/\/(restore|disable|rotate)$/.test(path),
+    ({ body, asks, path }) => body !== undefined && asks !== true && !/\/(restore|disable|rotate|revert)$/.test(path),
   ).map((route) => (route.method === 'put' ? { ...route, body: { ...route.body, version: undefined } } : route)),
   { method: 'post', path: '/projects/default/flags/archived/restore', role: 'editor' },
   { method: 'delete', path: '/projects/default/flags/archived', role: 'editor' },
