@@ -1,6 +1,7 @@
 import { CreateFlags1764000000000 } from './1764000000000-create-flags.js';
 import { CreateSecrets1764100000000 } from './1764100000000-create-secrets.js';
 import { CreateRollouts1764200000000 } from './1764200000000-create-rollouts.js';
+import { CreateTelemetry1764300000000 } from './1764300000000-create-telemetry.js';
 import { GuardChanges1764400000000 } from './1764400000000-guard-changes.js';
 
 /** Every step of the schema, in order. A released step is never edited; the next one is appended. */
@@ -8,5 +9,6 @@ export const migrations = [
   CreateFlags1764000000000,
   CreateSecrets1764100000000,
   CreateRollouts1764200000000,
+  CreateTelemetry1764300000000,
   GuardChanges1764400000000,
 ];

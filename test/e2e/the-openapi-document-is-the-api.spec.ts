@@ -131,6 +131,8 @@ describe('the committed OpenAPI document', () => {
       ...['rollback', 'retry'].map(command),
       ['post', `${rollouts}/{rollout}/cancel`, async () => `${place}/${await ofTheRetry()}/cancel`, 200],
       ['post', '/api/v1/projects/{project}/environments', '/api/v1/projects/default/environments', 201],
+      ['post', '/sdk/v1/outcomes', '/sdk/v1/outcomes', 202],
+      ['post', '/sdk/v1/exposures', '/sdk/v1/exposures', 202],
       ['post', '/ofrep/v1/evaluate/flags', '/ofrep/v1/evaluate/flags', 200],
       ['post', '/ofrep/v1/evaluate/flags/{key}', '/ofrep/v1/evaluate/flags/new-checkout', 200],
       ['post', '/api/v1/tokens', '/api/v1/tokens', 201],
@@ -163,7 +165,7 @@ describe('the committed OpenAPI document', () => {
       const path = typeof where === 'string' ? where : await where();
       const examples = document.paths[template]?.[method]?.requestBody?.content['application/json'].examples ?? {};
       for (const [name, { value }] of Object.entries(examples)) {
-        const caller = path.startsWith('/ofrep') ? sdk : api.admin;
+        const caller = /^\/(?:ofrep|sdk)\//.test(path) ? sdk : api.admin;
         const answer = await caller[method](path, value);
         expect(statuses, `${method} ${path} "${name}": ${JSON.stringify(answer.body)}`).toContain(answer.status);
       }

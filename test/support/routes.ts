@@ -313,6 +313,7 @@ export const ROUTES: readonly Route[] = [
     role: 'operator',
     body: { reshuffle: true, enable: true, comment: 'x' },
   },
+  { method: 'get', path: `${FLAG}/exposures`, role: 'viewer' },
   { method: 'get', path: `${P}/changes`, role: 'viewer' },
   { method: 'get', path: '/changes', role: 'admin', everything: true },
   { method: 'get', path: `${P}/changes/export`, role: 'viewer' },
@@ -365,6 +366,8 @@ export const OPEN_ROUTES: readonly {
   { method: 'get', path: '/sdk/v1/snapshot', for: 'sdk' },
   { method: 'get', path: '/sdk/v1/stream', for: 'sdk' },
   { method: 'get', path: '/sdk/v1/types.d.ts', for: 'sdk' },
+  { method: 'post', path: '/sdk/v1/outcomes', for: 'sdk' },
+  { method: 'post', path: '/sdk/v1/exposures', for: 'sdk' },
   { method: 'post', path: '/ofrep/v1/evaluate/flags', for: 'evaluation' },
   { method: 'post', path: '/ofrep/v1/evaluate/flags/checkout', for: 'evaluation' },
   // Its token is in the query, made of a secret and the key's id: asked for by the route itself.

@@ -16,6 +16,7 @@ import { ProjectsModule } from './projects/projects.module.js';
 import { RolloutsModule } from './rollouts/rollouts.module.js';
 import type { Runtime } from './runtime.js';
 import { RuntimeModule } from './runtime.module.js';
+import { TelemetryModule } from './telemetry/telemetry.module.js';
 import { TokensModule } from './tokens/tokens.module.js';
 
 /** The table of contents, in the order in which data flows: from a write to the SDKs. */
@@ -37,6 +38,7 @@ export class AppModule {
         DeclarationsModule,
         DeliveryModule,
         OfrepModule,
+        TelemetryModule,
         HealthModule,
       ],
       providers: [

@@ -3,6 +3,7 @@ import {
   ChangeStore,
   CohortStore,
   EnvironmentStore,
+  ExposureStore,
   FlagStore,
   ExportStore,
   HistoryStore,
@@ -23,6 +24,7 @@ import { SnapshotCache } from './delivery/snapshot-cache.js';
 import { StreamHub } from './delivery/stream-hub.js';
 import { Metrics } from './health/metrics.js';
 import { RateLimits } from './http/rate-limits.js';
+import { TelemetryIntake } from './telemetry/intake.js';
 import { RolloutSignals } from './rollouts/signals.js';
 import type { Runtime } from './runtime.js';
 import { Readiness } from './health/readiness.js';
@@ -51,6 +53,8 @@ export class RuntimeModule {
       { provide: HistoryStore, useValue: stores.history },
       { provide: TokenStore, useValue: stores.tokens },
       { provide: SecretStore, useValue: stores.secrets },
+      { provide: ExposureStore, useValue: stores.exposures },
+      { provide: TelemetryIntake, useValue: runtime.telemetry },
       { provide: SnapshotCache, useValue: runtime.snapshots },
       { provide: StreamHub, useValue: runtime.streams },
       { provide: Authenticator, useValue: runtime.authenticator },

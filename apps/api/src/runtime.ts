@@ -7,13 +7,16 @@ import {
   createDataSource,
   endSilentConnections,
   EnvironmentStore,
+  ExposureStore,
   FlagStore,
   ExportStore,
   HistoryStore,
   ImportStore,
+  OutcomeStore,
   PatternCheck,
   SecretStore,
   cleanUp,
+  cleanUpTelemetry,
   probe,
   ProjectStore,
   RestoreStore,
@@ -36,6 +39,7 @@ import { Readiness } from './health/readiness.js';
 import { RateLimits } from './http/rate-limits.js';
 import type { Logger } from './log.js';
 import { RolloutSignals } from './rollouts/signals.js';
+import { TelemetryIntake } from './telemetry/intake.js';
 
 export type Stores = {
   readonly projects: ProjectStore;
@@ -55,6 +59,8 @@ export type Stores = {
   readonly imports: ImportStore;
   readonly tokens: TokenStore;
   readonly secrets: SecretStore;
+  readonly outcomes: OutcomeStore;
+  readonly exposures: ExposureStore;
 };
 
 /** Everything that lives as long as the process: connections, stores, caches and the loops that keep them true. */
@@ -65,6 +71,7 @@ export type Runtime = {
   readonly signals: RolloutSignals;
   readonly authenticator: Authenticator;
   readonly rates: RateLimits;
+  readonly telemetry: TelemetryIntake;
   readonly readiness: Readiness;
   readonly metrics: Metrics;
   readonly http: HttpSettings;
@@ -86,6 +93,7 @@ const POLL_MS = 5_000;
 /** The same while LISTEN cannot be had. */
 const POLL_WITHOUT_LISTEN_MS = 1_000;
 const CLEAN_UP_MS = 3_600_000;
+const CLEAN_UP_TELEMETRY_MS = 60_000;
 /** How long a shutdown waits for the database; all that may be lost is when tokens were last used. */
 const STOP_MS = 5_000;
 
@@ -112,6 +120,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     imports: new ImportStore(dataSource, limits, patterns),
     tokens: new TokenStore(dataSource),
     secrets: new SecretStore(dataSource),
+    outcomes: new OutcomeStore(dataSource),
+    exposures: new ExposureStore(dataSource),
   };
   const snapshots = new SnapshotCache(new SnapshotStore(dataSource), log);
   const signals = new RolloutSignals();
@@ -146,9 +156,23 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   metrics.gauge('fledge_listening', '1 while changes are pushed to this replica, 0 while it polls for them.', () =>
     Number(feed.hears),
   );
+  const telemetry = new TelemetryIntake(stores.outcomes, stores.exposures);
+  metrics.gauge('fledge_reports_waiting', 'Reports of SDKs that are not yet written.', () => telemetry.waiting);
+  metrics.gauge('fledge_reports_counted', 'Reports of SDKs counted since the start.', () => telemetry.totals.counted);
+  metrics.gauge(
+    'fledge_reports_repeated',
+    'Reports that came again and were not counted again.',
+    () => telemetry.totals.repeated,
+  );
+  metrics.gauge(
+    'fledge_observations_dropped',
+    'Observations that SDKs say they had to drop.',
+    () => telemetry.totals.dropped,
+  );
   const loops: NodeJS.Timeout[] = [];
   const close = async (): Promise<void> => {
     await feed.stop();
+    await telemetry.stop();
     await patterns.stop();
     await authenticator.stop();
     if (dataSource.isInitialized) await dataSource.destroy();
@@ -161,6 +185,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     signals,
     authenticator,
     rates: new RateLimits(options.http.limits),
+    telemetry,
     readiness,
     metrics,
     http: options.http,
@@ -179,6 +204,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
         setInterval(() => {
           cleanUp(dataSource).catch((error: unknown) => log.warn({ err: error }, 'old rows could not be cleaned up'));
         }, CLEAN_UP_MS),
+        setInterval(() => {
+          cleanUpTelemetry(dataSource).catch((error: unknown) =>
+            log.warn({ err: error }, 'old telemetry could not be cleaned up'),
+          );
+        }, CLEAN_UP_TELEMETRY_MS),
       );
     },
     async stop() {

@@ -48,6 +48,17 @@ export { endSilentConnections } from './silence.js';
 export { SnapshotStore, type Missed, type Position } from './snapshots.js';
 export type { TargetingRef } from './targeting-change.js';
 export { TargetingStore, type FlagState, type TargetingPreview } from './targetings.js';
+export { cleanUpTelemetry } from './telemetry/clean-up.js';
+export {
+  ExposureStore,
+  type Every,
+  type ExposureCount,
+  type ExposureWindow,
+  type ReceivedExposures,
+} from './telemetry/exposures.js';
+export { seenOf, type Seen } from './telemetry/instances.js';
+export { OutcomeStore, type ReceivedOutcomes, type Recorded } from './telemetry/outcomes.js';
+export { READ_AFTER_MS, readWindows } from './telemetry/windows.js';
 export { hashToken, newTokenText } from './token-text.js';
 export {
   TokenStore,

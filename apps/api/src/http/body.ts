@@ -9,6 +9,10 @@ declare module 'fastify' {
   }
 }
 
+/** What SDKs report is sums and stays small. */
+const REPORT_BYTES = 262_144;
+const REPORT_PATHS = /^\/sdk\/v1\/(?:outcomes|exposures)$/;
+
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Accepts JSON of so many levels and nothing else, as it is: what is compressed could be a thousand times as large. Keeps the bytes for the Idempotency-Key's comparison. */
@@ -17,6 +21,10 @@ export function acceptJson(server: FastifyInstance, depth: number): void {
     const coding = headers['content-encoding'];
     if (coding !== undefined && coding.toLowerCase() !== 'identity')
       throw new RequestError(415, 'unsupported_coding', 'Expected a body without Content-Encoding.');
+  });
+  server.addHook('onRoute', (route) => {
+    if (REPORT_PATHS.test(route.url))
+      route.bodyLimit = Math.min(REPORT_BYTES, server.initialConfig.bodyLimit ?? REPORT_BYTES);
   });
   server.removeAllContentTypeParsers();
   server.addContentTypeParser(

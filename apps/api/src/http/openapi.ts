@@ -55,7 +55,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   404: 'There is no such thing.',
   409: 'In conflict with what is: a key that is taken, something still in use.',
   412: 'The document has changed since the version named in If-Match.',
-  413: 'The body is larger than FLEDGE_LIMIT_BODY_BYTES, 1 MiB by default.',
+  413: 'The body is larger than FLEDGE_LIMIT_BODY_BYTES, 1 MiB by default (a report of an SDK: 256 KiB).',
   415: 'The body is not JSON, or compressed.',
   422: 'Not valid; every problem is named with its pointer.',
   429: 'Too many, `limit` says of what; Retry-After when to ask again.',

@@ -4,8 +4,10 @@ import { CohortMemberRow } from './cohort-member.entity.js';
 import { CohortRow } from './cohort.entity.js';
 import { EnvironmentChangeRow } from './environment-change.entity.js';
 import { EnvironmentRow } from './environment.entity.js';
+import { ExposureHourRow, ExposureMinuteRow } from './exposure.entity.js';
 import { FlagRow } from './flag.entity.js';
 import { IdempotencyRow } from './idempotency.entity.js';
+import { OutcomeInstanceRow, OutcomePartRow, OutcomeWindowRow } from './outcome.entity.js';
 import { ProjectRow } from './project.entity.js';
 import { RolloutCheckRow } from './rollout-check.entity.js';
 import { RolloutDecisionRow } from './rollout-decision.entity.js';
@@ -14,6 +16,7 @@ import { RolloutPlanRow } from './rollout-plan.entity.js';
 import { RolloutRow } from './rollout.entity.js';
 import { SecretRow } from './secret.entity.js';
 import { TargetingRow } from './targeting.entity.js';
+import { TelemetryReportRow } from './telemetry-report.entity.js';
 import { TokenRow } from './token.entity.js';
 
 /** Every table as TypeORM knows it; the migrations make them, the drift check compares. */
@@ -24,8 +27,13 @@ export const entities = [
   CohortRow,
   EnvironmentChangeRow,
   EnvironmentRow,
+  ExposureHourRow,
+  ExposureMinuteRow,
   FlagRow,
   IdempotencyRow,
+  OutcomeInstanceRow,
+  OutcomePartRow,
+  OutcomeWindowRow,
   ProjectRow,
   RolloutCheckRow,
   RolloutDecisionRow,
@@ -34,5 +42,6 @@ export const entities = [
   RolloutRow,
   SecretRow,
   TargetingRow,
+  TelemetryReportRow,
   TokenRow,
 ];
