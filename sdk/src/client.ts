@@ -1,6 +1,7 @@
 import type { Context, Snapshot } from '@fledge/evaluation';
 import type { FledgeError } from './error.js';
 import type { Answer, EvaluationDetails, FlagKey, FlagValue, Widened } from './flags.js';
+import type { Tracker } from './observer.js';
 
 /** What a client is doing and how much its answers can be trusted. */
 export type Status = {
@@ -36,7 +37,7 @@ export type ClientEvents = {
   readonly error: FledgeError;
 };
 
-/** Evaluates flags in this process. Nothing here throws, and evaluation never waits. */
+/** Evaluates flags in this process. Nothing here throws by itself, and evaluation never waits. */
 export interface FledgeClient {
   /**
    * Resolves once a snapshot is held, at once when there is one. Rejects with a FledgeError of kind `timeout`, `refused`
@@ -71,12 +72,24 @@ export interface FledgeClient {
   ): EvaluationDetails<FlagValue<Key, Widened<Value>>>;
   /** Every flag of the snapshot in force, without defaults: no `value` where the caller's default would be meant. The record has no prototype. */
   evaluateAll(context: Context): Record<string, Answer>;
+  /**
+   * Runs the code of the variant that the flag serves and answers what that answers, a promise or not; what it throws is
+   * thrown. While a rollout watches the flag it is measured: a throw or rejection is a failure, and the time is taken.
+   * Where no variant is served, or one without code, `off` runs if there is one, else the last, unmeasured.
+   */
+  run<Handlers extends Readonly<Record<string, () => unknown>>>(
+    key: FlagKey,
+    context: Context,
+    handlers: Handlers,
+  ): ReturnType<Handlers[keyof Handlers]>;
+  /** For code that `run` does not fit: takes the unit's arm now, to be told how it went later. Counts no exposure of the variant. */
+  track(key: FlagKey, context: Context): Tracker;
   /** The snapshot in force. */
   readonly snapshot: Snapshot | undefined;
   readonly status: Status;
   /** Calls back until the function returned is called or the client is closed. */
   on<Event extends keyof ClientEvents>(event: Event, listener: (detail: ClientEvents[Event]) => void): () => void;
-  /** Resolves when everything held back is written: today the cache. */
+  /** Resolves when everything held back is written or sent, or could not be: the cache and the reports. */
   flush(): Promise<void>;
   /** Stops for good; resolves when nothing is left running. Evaluation goes on with the last snapshot. */
   close(): Promise<void>;

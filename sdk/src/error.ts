@@ -18,6 +18,8 @@ export type ErrorKind =
   | 'outdated'
   /** The cache failed to load or to save. */
   | 'cache'
+  /** Counts could not be reported to the service, or had to be dropped. */
+  | 'report'
   /** A listener of the application threw. */
   | 'listener'
   /** No snapshot was held before the time given to `ready` was over. */

@@ -5,6 +5,7 @@ import type { ClientEvents, FledgeClient, Status } from './client.js';
 import { FledgeError } from './error.js';
 import type { Answer, EvaluationDetails, FlagKey, FlagValue, Widened } from './flags.js';
 import { Holder } from './holder.js';
+import { Nobody, type Observe, type Observer, type Tracker } from './observer.js';
 import type { CommonOptions, SnapshotCache } from './options.js';
 import type { Source } from './source.js';
 import { LONGEST_DELAY, sleep } from './timer.js';
@@ -32,14 +33,20 @@ function typeOf(value: unknown): unknown {
 type Settings = CommonOptions & {
   readonly bootstrap?: Snapshot;
   readonly cache?: SnapshotCache;
-  /** Hears of every evaluation one by one, `evaluateAll` excepted; must not throw. */
-  readonly onEvaluation?: (key: string, context: Context, answer: Answer) => void;
+  /** Makes what hears of evaluations, `evaluateAll` excepted, and of outcomes. */
+  readonly observe?: Observe;
+  /** The same, where it is there from the beginning. */
+  readonly observer?: Observer;
 };
 
 /** The client over any source: holds what the source brings, evaluates with it and tells those who listen. */
 export class EvaluatingClient implements FledgeClient {
   readonly #settings: Settings;
   readonly #holder = new Holder();
+  readonly #nobody = new Nobody();
+  #observer: Observer;
+  /** Settles when the observer is there. */
+  readonly #observed: Promise<unknown> | undefined;
   readonly #announcer: Announcer;
   readonly #save: ((snapshot?: Snapshot) => Promise<void>) | undefined;
   /** Settles when the source has come to its end, soon after `close`. */
@@ -61,8 +68,15 @@ export class EvaluatingClient implements FledgeClient {
 
   constructor(source: Source, settings: Settings) {
     this.#settings = settings;
+    this.#observer = settings.observer ?? this.#nobody;
     this.#announcer = new Announcer(settings);
     this.#save = settings.cache && cacheWriter(settings.cache, this.#onCacheThrow);
+    this.#observed = settings
+      .observe?.(this.#announcer, () => this.snapshot, this.#nobody)
+      .then(
+        (observer) => (this.#observer = observer),
+        (cause: unknown) => this.#announcer.report(FledgeError.from(cause, 'report', 'Nothing is reported')),
+      );
     this.#running = this.#run(source).catch((cause: unknown) =>
       this.#announcer.report(FledgeError.from(cause, 'protocol', 'The source failed')),
     );
@@ -147,12 +161,32 @@ export class EvaluatingClient implements FledgeClient {
     return this.#holder.evaluator?.evaluateAll(context, this.#now) ?? {};
   }
 
+  run<Handlers extends Readonly<Record<string, () => unknown>>>(
+    key: string,
+    context: Context,
+    handlers: Handlers,
+  ): ReturnType<Handlers[keyof Handlers]>;
+  run(key: string, context: Context, handlers: Readonly<Record<string, () => unknown>>): unknown {
+    const answer = this.#decide(key, context, undefined);
+    const { variant } = answer;
+    const code = variant !== undefined && Object.hasOwn(handlers, variant) && handlers[variant];
+    return code
+      ? this.#observer.run(key, context, answer, code)
+      : (handlers['off'] ?? Object.values(handlers).at(-1))?.();
+  }
+
+  track(key: string, context: Context): Tracker {
+    return this.#observer.track(key, context, this.#answer(key, context, undefined));
+  }
+
   on<Event extends keyof ClientEvents>(event: Event, listener: (detail: ClientEvents[Event]) => void): () => void {
     return this.#announcer.on(event, listener);
   }
 
   async flush(): Promise<void> {
     await this.#save?.();
+    await this.#observed;
+    await this.#observer.flush();
   }
 
   async close(): Promise<void> {
@@ -161,13 +195,15 @@ export class EvaluatingClient implements FledgeClient {
     this.#status = { ...this.#status, state: 'closed', error: new FledgeError('closed', 'The client was closed') };
     this.#settle();
     await this.#running;
-    await this.flush();
+    await this.#save?.();
+    await this.#observed;
+    await this.#observer.close();
   }
 
   /** Every evaluation for the application passes here, one by one; `evaluateAll` does not. */
   #decide(key: string, context: Context, expected: FlagType | undefined): Answer {
     const answer = this.#answer(key, context, expected);
-    this.#settings.onEvaluation?.(key, context, answer);
+    this.#observer.evaluated(key, context, answer);
     return answer;
   }
 

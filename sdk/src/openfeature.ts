@@ -8,8 +8,9 @@ import {
   type JsonValue,
   type Provider,
   type ResolutionDetails,
+  type TrackingEventDetails,
 } from '@openfeature/server-sdk';
-import type { Context, EvaluationMetadata } from '@fledge/evaluation';
+import type { Context, EvaluationMetadata, Flag, Snapshot } from '@fledge/evaluation';
 import type { FledgeClient } from './client.js';
 
 type Impairment = ServerProviderEvents.Error | ServerProviderEvents.Stale;
@@ -34,6 +35,11 @@ export class FledgeProvider implements Provider {
   /** The ERROR or STALE told last, until the READY that ends it. The first READY is OpenFeature's own: none of ours before. */
   #impairment: Impairment | undefined;
   #offs: readonly (() => void)[] = [];
+  /** The flags that rollouts watch, by metric, in the snapshot they were looked for in. */
+  #watched: { readonly snapshot: Snapshot | undefined; readonly flags: Map<string, readonly string[]> } = {
+    snapshot: undefined,
+    flags: new Map(),
+  };
 
   constructor(client: FledgeClient, { readyTimeoutMs = 10_000 }: FledgeProviderOptions = {}) {
     this.#client = client;
@@ -94,6 +100,36 @@ export class FledgeProvider implements Provider {
     return this.#resolve(key, defaultValue, {}, context);
   }
 
+  /**
+   * An observation of the metric that the event is named after, for every flag that a rollout watches by that metric, or
+   * for the one that `flag` of the details names: a yes or no if the details have `failed`, else `value` in
+   * milliseconds, else that it went well.
+   */
+  track(metric: string, context: EvaluationContext, details: TrackingEventDetails): void {
+    const { flag, failed, value } = details ?? {};
+    const keys = typeof flag === 'string' ? [flag] : this.#flagsWatchedBy(metric);
+    for (const key of keys) {
+      const tracker = this.#client.track(key, toContext(context));
+      if (typeof failed !== 'boolean' && typeof value === 'number') tracker.value(metric, value);
+      else tracker.count(metric, failed === true);
+    }
+  }
+
+  #flagsWatchedBy(metric: string): readonly string[] {
+    const { snapshot } = this.#client;
+    if (snapshot !== this.#watched.snapshot) this.#watched = { snapshot, flags: new Map() };
+    const { flags } = this.#watched;
+    let keys = flags.get(metric);
+    if (!keys) {
+      keys = Object.values(snapshot?.flags ?? {})
+        .filter((flag) => isWatchedBy(flag, metric))
+        .map(({ key }) => key);
+      // Events have names without end; metrics do not.
+      if (keys.length > 0 || flags.size < 1_000) flags.set(metric, keys);
+    }
+    return keys;
+  }
+
   #resolve<T>(
     key: string,
     defaultValue: T,
@@ -145,6 +181,9 @@ export class FledgeProvider implements Provider {
     this.events.emit(event, { message, ...code });
   }
 }
+
+const isWatchedBy = ({ rules, measure }: Flag, metric: string): boolean =>
+  [...rules.map((rule) => rule.measure), measure].some((mark) => mark && Object.hasOwn(mark.metrics, metric));
 
 /** OpenFeature knows dates, JSON does not: conditions read them as RFC 3339 text. */
 const toJson = (value: EvaluationContextValue): JsonValue => {

@@ -7,7 +7,13 @@ import { LONGEST_DELAY } from './timer.js';
 /** As much of `fetch` as the SDK uses; the global one fits, and so does a function that adds a proxy or a header. */
 export type Fetch = (
   url: string,
-  init: { readonly headers: Record<string, string>; readonly signal: AbortSignal },
+  init: {
+    /** Absent: GET. */
+    readonly method?: 'POST';
+    readonly headers: Record<string, string>;
+    readonly body?: string;
+    readonly signal: AbortSignal;
+  },
 ) => Promise<Response>;
 
 /** Keeps the last known good snapshot across restarts. What it throws is reported and does no harm. */
@@ -32,6 +38,16 @@ export type CommonOptions = {
   readonly onError?: (error: FledgeError) => void;
 };
 
+/** What is told to the service: counts, never contexts or ids of units. */
+export type ReportOptions = {
+  /** How often each flag served each variant; default true. */
+  readonly exposures?: boolean;
+  /** What rollouts watch: `run`, `track` and who was exposed, in sums; default true. */
+  readonly outcomes?: boolean;
+  /** The time between two reports, ± 10 %; default 10,000. */
+  readonly intervalMs?: number;
+};
+
 /** A client of a Fledge service. */
 export type ServiceOptions = CommonOptions & {
   /** Where the service is, `https://flags.example.com`. */
@@ -47,6 +63,8 @@ export type ServiceOptions = CommonOptions & {
   readonly bootstrap?: Snapshot;
   /** Last known good across restarts. */
   readonly cache?: SnapshotCache;
+  /** Default: everything, every ten seconds. */
+  readonly report?: ReportOptions;
   /** Default: the global one. */
   readonly fetch?: Fetch;
   /** Chance for jitter, from 0 up to 1; default `Math.random`. */
@@ -72,6 +90,8 @@ const hasFunctions =
   (value) =>
     names.every((name) => isFunction(field(value, name)));
 
+const isDelay: Check = (value) => typeof value === 'number' && value > 0 && value <= LONGEST_DELAY;
+
 const isHttpUrl: Check = (value) => {
   try {
     const { protocol, username, search, hash } = new URL(String(value));
@@ -91,7 +111,8 @@ export const checkOptions = (options: ClientOptions): void => {
     ['url', 'an http or https URL without user, query and hash', isHttpUrl, !fixed],
     ['sdkKey', 'a key', (value) => typeof value === 'string' && /^[!-~]+$/.test(value.trim()), !fixed],
     ['mode', 'stream or poll', (value) => value === 'stream' || value === 'poll'],
-    ['pollIntervalMs', 'milliseconds', (value) => typeof value === 'number' && value > 0 && value <= LONGEST_DELAY],
+    ['pollIntervalMs', 'milliseconds', isDelay],
+    ['report', 'options', (value) => isRecord(value) && isDelay(value['intervalMs'] ?? 1)],
     ['bootstrap', 'a snapshot', isSnapshot],
     ['cache', 'load and save', hasFunctions('load', 'save')],
     ['logger', 'warn', hasFunctions('warn')],

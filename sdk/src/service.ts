@@ -42,12 +42,7 @@ export const ask = async (
     await guard(signal, async (inner, alive) => {
       alive(timeoutMs);
       const response = await fetch(url, {
-        headers: {
-          ...headers,
-          Authorization: `Bearer ${service.sdkKey}`,
-          'Fledge-Format': '1',
-          'User-Agent': `fledge-sdk-js/${VERSION}`,
-        },
+        headers: { ...headers, ...headersOf(service) },
         signal: inner,
       });
       alive(timeoutMs);
@@ -63,8 +58,15 @@ export const ask = async (
   }
 };
 
+/** What every request says: who asks, and with what. */
+export const headersOf = ({ sdkKey }: Service): Record<string, string> => ({
+  Authorization: `Bearer ${sdkKey}`,
+  'Fledge-Format': '1',
+  'User-Agent': `fledge-sdk-js/${VERSION}`,
+});
+
 /** What an answer means that is neither of those hoped for. */
-const unexpected = ({ now, random }: Service, url: string, { status, headers }: Response): FledgeError => {
+export const unexpected = ({ now, random }: Service, url: string, { status, headers }: Response): FledgeError => {
   const refused = status === 401 || status === 403;
   // Seconds or a date (RFC 9110, 10.2.3), of the service's clock: ours may have been set.
   const header = headers.get('retry-after') ?? '0';
@@ -72,7 +74,7 @@ const unexpected = ({ now, random }: Service, url: string, { status, headers }: 
   const retryAfter = Math.min(Math.max(ms || 0, 0), LONGEST_RETRY_AFTER_MS);
   return new FledgeError(
     refused ? 'refused' : 'status',
-    `GET ${url} was answered with ${status}`,
+    `${url} was answered with ${status}`,
     undefined,
     refused ? REFUSED_RETRY_MS : retryAfter * (1 + random() / 10),
   );

@@ -2,6 +2,8 @@ import type { Condition, Context, Flag, FlagType, JsonValue, Snapshot } from '@f
 import type { FledgeClient } from './client.js';
 import { EvaluatingClient } from './evaluating-client.js';
 import type { FlagKey, FlagValue } from './flags.js';
+import { measured } from './measured.js';
+import type { Observer, Tracker } from './observer.js';
 import type { CommonOptions } from './options.js';
 
 /** What flags are to be, by key: any values but null, or those of the flags the application declared. */
@@ -15,6 +17,18 @@ export type Asked = {
   readonly value?: JsonValue;
 };
 
+/** Something the code under test said of how a flag's code went, by `run` or a tracker. */
+export type Told = {
+  readonly key: string;
+  readonly context: Context;
+  /** What the flag served when the code began. */
+  readonly variant: string | undefined;
+  /** `errors` and `latency` for `ok`, `fail` and `run`; else the name given. */
+  readonly metric: string;
+  readonly failed?: boolean;
+  readonly ms?: number;
+};
+
 /** A client whose flags a test sets. It evaluates like every other client and needs no service. */
 export interface TestClient extends FledgeClient {
   /** Sets flags for everyone, beside those already set; listeners to `change` hear of it. */
@@ -23,7 +37,9 @@ export interface TestClient extends FledgeClient {
   setFor(attributes: Context, flags: TestFlags): void;
   /** Every evaluation asked for one by one since the start or the last `forget`, in order. */
   readonly asked: readonly Asked[];
-  /** Empties `asked`. */
+  /** Every outcome told since the start or the last `forget`, in order, whether or not a rollout would watch it. */
+  readonly told: readonly Told[];
+  /** Empties `asked` and `told`. */
   forget(): void;
 }
 
@@ -72,11 +88,41 @@ const flagOf = (key: string, value: JsonValue | undefined, overrides: readonly O
   };
 };
 
+/** Writes down what it hears. */
+const recorder = (asked: Asked[], told: Told[]): Observer => {
+  const track: Observer['track'] = (key, context, { variant }): Tracker => {
+    let isOpen = true;
+    const tell = (metric: string, outcome: Pick<Told, 'failed' | 'ms'>): void =>
+      void told.push({ key, context, variant, metric, ...outcome });
+    const end = (failed: boolean, ms: number | undefined): void => {
+      if (!isOpen) return;
+      isOpen = false;
+      tell('errors', { failed });
+      if (ms !== undefined) tell('latency', { ms });
+    };
+    return {
+      ok: (ms) => end(false, ms),
+      fail: (ms) => end(true, ms),
+      count: (metric, failed) => tell(metric, { failed }),
+      value: (metric, ms) => tell(metric, { ms }),
+    };
+  };
+  return {
+    evaluated: (key, context, { value }) =>
+      void asked.push(value === undefined ? { key, context } : { key, context, value }),
+    track,
+    run: (key, context, answer, code) => measured(track(key, context, answer), code),
+    flush: async () => undefined,
+    close: async () => undefined,
+  };
+};
+
 /** A client for tests: `createTestClient({ 'new-checkout': true })`. Throws a TypeError on values no flag can have. */
 export const createTestClient = (flags?: TestFlags, options: CommonOptions = {}): TestClient => {
   const values = new Map<string, JsonValue>();
   const overrides = new Map<string, Override[]>();
   const asked: Asked[] = [];
+  const told: Told[] = [];
   let version = 0;
   let publish: (snapshot: Snapshot) => void = () => undefined;
 
@@ -93,7 +139,10 @@ export const createTestClient = (flags?: TestFlags, options: CommonOptions = {})
 
   const control = {
     asked,
-    forget: () => void asked.splice(0),
+    told,
+    forget: () => {
+      asked.length = told.length = 0;
+    },
     set: (given: TestFlags) => {
       for (const [key, value] of valuesOf(given)) values.set(key, value);
       update();
@@ -113,8 +162,7 @@ export const createTestClient = (flags?: TestFlags, options: CommonOptions = {})
     },
     {
       ...options,
-      onEvaluation: (key, context, { value }) =>
-        asked.push(value === undefined ? { key, context } : { key, context, value }),
+      observer: recorder(asked, told),
     },
   );
   control.set(flags ?? {});

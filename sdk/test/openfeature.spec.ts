@@ -10,6 +10,7 @@ import { FledgeProvider } from '@fledge/sdk/openfeature';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { snapshotOf, switched, until } from './support/fake-service.js';
 import { connect, startService, unusedPort } from './support/harness.js';
+import { report, ROLLOUT, watched } from './support/reports.js';
 
 const EVENTS = [ProviderEvents.Ready, ProviderEvents.Error, ProviderEvents.Stale, ProviderEvents.ConfigurationChanged];
 
@@ -186,5 +187,35 @@ describe('an OpenFeature client over Fledge', () => {
     await provide(fledge);
     await OpenFeature.clearProviders();
     expect(fledge.status.state).toBe('closed');
+  });
+});
+
+describe('tracking', () => {
+  const metrics = { errors: { count: 'request' as const }, checkout: { count: 'request' as const, over: 100 } };
+  const flags = {
+    one: watched({ metrics }, {}, 'one'),
+    two: watched({ metrics, rollout: ROLLOUT.replace('0192', '0193') }, {}, 'two'),
+    other: watched({ metrics: { errors: metrics.errors }, rollout: ROLLOUT.replace('0192', '0194') }, {}, 'other'),
+  };
+
+  it('adds to the metric of its name, of every flag watched by it or of the one that is named', async () => {
+    const { client: fledge, outcomes } = await report(snapshotOf(1, flags));
+    await provide(fledge);
+    const context = { targetingKey: 'user-1' };
+    client.track('checkout', context, { value: 120 });
+    client.track('checkout', context, { value: 80, flag: 'two' });
+    client.track('errors', context, { failed: true, flag: 'other' });
+    client.track('errors', context, { flag: 'other' });
+    client.track('something else', context);
+    await fledge.flush();
+    const counted = outcomes[0]?.items.map(({ rollout, metrics: told }) => [
+      rollout.slice(0, 4),
+      Object.entries(told).map(([name, { n, k }]) => `${name} ${k} of ${n}`),
+    ]);
+    expect(counted?.toSorted((a, b) => String(a).localeCompare(String(b)))).toEqual([
+      ['0192', ['checkout 1 of 1']],
+      ['0193', ['checkout 1 of 2']],
+      ['0194', ['errors 1 of 2']],
+    ]);
   });
 });

@@ -19,6 +19,17 @@ const snapshot = JSON.stringify(snapshotOf(1, { checkout: true }));
 
 /** What a script checks, whichever way it got the subpaths. */
 const tour = `
+  const posts = [];
+  const fetch = async (url, { body }) => {
+    if (body) posts.push(body);
+    return body ? new Response(null, { status: 202 }) : new Promise(() => {});
+  };
+  (async () => {
+  const reporting = createClient({ url: 'http://x', sdkKey: 'k', bootstrap: ${snapshot}, fetch });
+  await reporting.flush();
+  reporting.boolean('checkout', {}, false);
+  await reporting.close();
+  if (posts.length !== 1) throw new Error('reporter');
   const client = createClient({ snapshot: ${snapshot} });
   if (!client.boolean('checkout', {}, false)) throw new Error('main');
   const test = createTestClient({ checkout: true });
@@ -26,7 +37,8 @@ const tour = `
   if (new FledgeProvider(client).metadata.name !== 'fledge') throw new Error('openfeature');
   if (explain(client.snapshot, 'checkout', {}).evaluation.value !== true) throw new Error('explain');
   if (typeof fileCache('x').load !== 'function') throw new Error('node');
-  console.log('done');`;
+  console.log('done');
+  })();`;
 
 const names = {
   '/explain': 'explain',
@@ -51,9 +63,14 @@ describe('the published package', () => {
     const manifest = JSON.parse(
       await readFile(join(installed.folder, 'node_modules/@fledge/sdk/package.json'), 'utf8'),
     );
-    expect(await readFile(join(installed.folder, 'node_modules/@fledge/sdk/dist/index.js'), 'utf8')).toContain(
-      `"${manifest.version}"`,
-    );
+    const code = `
+      import { createClient } from '@fledge/sdk';
+      const fetch = async (url, { headers }) => {
+        console.log(headers['User-Agent']);
+        process.exit();
+      };
+      createClient({ url: 'http://x', sdkKey: 'k', fetch });`;
+    expect(await installed.run('version.mjs', code)).toBe(`fledge-sdk-js/${manifest.version}\n`);
     expect(manifest).not.toHaveProperty('dependencies');
   });
 
@@ -111,7 +128,7 @@ const compile = async (name: string, code: string): Promise<string[]> => {
 describe('its types', () => {
   it('accept any key and widen defaults until an application has declared its flags', async () => {
     const code = `
-      import { createClient, type FledgeClient, type SnapshotCache } from '@fledge/sdk';
+      import { createClient, type FledgeClient, type SnapshotCache, type Tracker } from '@fledge/sdk';
       import { explain, traceText, type TraceStep } from '@fledge/sdk/explain';
       import { createTestClient } from '@fledge/sdk/testing';
       const cache: SnapshotCache = { load: async () => undefined, save: () => {} };
@@ -125,6 +142,12 @@ describe('its types', () => {
       [text, count, value] = ['other', 1, true];
       client.on('change', ({ version, flags }) => [version.toFixed(), flags.join()]);
       client.on('error', ({ kind, message }) => kind === 'refused' && message);
+      const ran: Promise<string> | number = client.run('anything', {}, { on: async () => 'x', off: () => 3 });
+      const tracker: Tracker = client.track('anything', {});
+      tracker.ok(3);
+      const reporting = createClient({ url: 'http://x', sdkKey: 'k', report: { exposures: false, intervalMs: 1000 } });
+      // @ts-expect-error -- a handler is a function
+      client.run('anything', {}, { on: 3 });
       const steps: readonly TraceStep[] = client.snapshot ? explain(client.snapshot, 'anything', {}).trace : [];
       const words: string = traceText(steps);
       const state: 'starting' | 'ready' | 'stale' | 'refused' | 'closed' = client.status.state;
@@ -136,7 +159,7 @@ describe('its types', () => {
       client.boolean('anything', { since: new Date() }, false);
       // @ts-expect-error -- no such event
       client.on('changed', () => {});
-      export { test, yes, max, state, words };`;
+      export { test, yes, max, state, words, ran, reporting };`;
     expect(await compile('untyped', code)).toEqual([]);
   });
 
@@ -158,6 +181,12 @@ describe('its types', () => {
       const size: number = client.number('size', {}, 20);
       const { max }: { max: number } = client.object('limits', {}, { max: 3 });
       const value: 'plain' | 'loud' = client.evaluate('banner', {}, 'plain').value;
+      const ran: string = client.run('new-checkout', {}, { on: () => 'new', off: () => 'old' });
+      client.track('banner', {}).fail();
+      // @ts-expect-error -- no such flag
+      client.run('old-checkout', {}, { on: () => 1, off: () => 2 });
+      // @ts-expect-error -- no such flag
+      client.track('old-checkout', {});
       // @ts-expect-error -- no such flag
       client.boolean('old-checkout', {}, false);
       // @ts-expect-error -- of another type
@@ -172,7 +201,7 @@ describe('its types', () => {
       createTestClient({ 'old-checkout': true });
       // @ts-expect-error -- of another type
       createTestClient({ size: 'large' });
-      export { createClient, yes, banner, size, max, value };`;
+      export { createClient, yes, banner, size, max, value, ran };`;
     expect(await compile('typed', code)).toEqual([]);
   });
 });

@@ -67,4 +67,34 @@ describe('a test client', () => {
     expect(() => createTestClient({ a: untyped(() => 1) })).toThrow('a: ');
     expect(() => createTestClient().setFor({ list: [1] }, { a: true })).toThrow('list: ');
   });
+
+  it('runs the code of the variant it serves, and remembers what it was told', async () => {
+    const flags = createTestClient({ 'new-checkout': true });
+    const context = { targetingKey: 'user-1' };
+    expect(flags.run('new-checkout', context, { on: () => 'new', off: () => 'old' })).toBe('new');
+    const broken = (): never => {
+      throw new Error('broken');
+    };
+    expect(() => flags.run('new-checkout', context, { on: broken, off: () => 'old' })).toThrow('broken');
+    const tracker = flags.track('new-checkout', context);
+    tracker.count('cache', true);
+    tracker.value('db', 3);
+    tracker.ok();
+    tracker.ok();
+    const told = flags.told.map(({ metric, failed, ms }) => [metric, failed ?? (ms ?? -1) >= 0]);
+    expect(told).toEqual([
+      ['errors', false],
+      ['latency', true],
+      ['errors', true],
+      ['latency', true],
+      ['cache', true],
+      ['db', true],
+      ['errors', false],
+    ]);
+    expect(flags.told[0]).toEqual({ key: 'new-checkout', context, variant: 'on', metric: 'errors', failed: false });
+    expect(flags.asked).toHaveLength(2);
+    flags.forget();
+    expect([flags.asked, flags.told]).toEqual([[], []]);
+    await flags.close();
+  });
 });

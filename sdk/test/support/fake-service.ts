@@ -130,6 +130,9 @@ export class FakeService {
       this.#answerSnapshot(request, response);
     } else if (request.url === '/sdk/v1/stream') {
       this.#answerStream(request, response);
+    } else if (request.method === 'POST') {
+      request.resume();
+      response.writeHead(202).end();
     } else {
       response.writeHead(404).end();
     }

@@ -13,10 +13,16 @@ export type ScriptedStream = {
 export const scriptedFetch = (
   begin: (url: string, stream: ScriptedStream) => void,
   instead: (url: string) => Response | undefined = () => undefined,
-): { fetch: Fetch; streams: ScriptedStream[]; requests: { url: string; headers: Record<string, string> }[] } => {
+): {
+  fetch: Fetch;
+  streams: ScriptedStream[];
+  /** What was asked; what was reported is accepted and told apart. */
+  requests: { url: string; headers: Record<string, string> }[];
+} => {
   const streams: ScriptedStream[] = [];
   const requests: { url: string; headers: Record<string, string> }[] = [];
-  const fetch: Fetch = (url, { headers }) => {
+  const fetch: Fetch = (url, { method, headers }) => {
+    if (method === 'POST') return Promise.resolve(new Response(null, { status: 202 }));
     requests.push({ url, headers });
     const other = instead(url);
     if (other) return Promise.resolve(other);
