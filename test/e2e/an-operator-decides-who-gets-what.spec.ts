@@ -360,6 +360,13 @@ describe('a targeting document', () => {
       const { errors = [] } = expectProblem(await put(field), 422, 'invalid');
       expect(errors[0]?.pointer).toBe(`/${Object.keys(field).join('')}`);
     }
+    const { body: stored } = await api.admin.get(place).expect(200);
+    const { errors = [] } = expectProblem(
+      await api.admin.put(place, { ...(stored as Body), enabled: 'yes' }),
+      422,
+      'invalid',
+    );
+    expect(errors[0]?.pointer).toBe('/enabled');
   });
 
   it('is refused when prerequisites would go in a circle, or too deep', async () => {

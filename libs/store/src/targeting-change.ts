@@ -42,9 +42,10 @@ export type UnsafePatterns = ReadonlyMap<string, string>;
 
 /** Whether an edit does nothing but turn the flag off or take rules away. */
 function onlyTakesAway(before: Targeting, after: Targeting): boolean {
-  const left = new Set(after.rules);
+  // A document that comes from outside may hold anything here.
+  const left: ReadonlySet<unknown> = new Set(Array.isArray(after.rules) ? after.rules : []);
   const rules = before.rules.filter((rule) => left.has(rule));
-  const enabled = before.enabled && after.enabled;
+  const enabled = before.enabled && after.enabled !== false;
   return isDeepStrictEqual({ ...before, enabled, rules }, after);
 }
 
