@@ -1,7 +1,10 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger, createRuntime, readConfig, type Runtime } from '@fledge/api';
 import { SERVICE } from '@fledge/store';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startApi } from '../support/api.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { startTcpProxy, through, type TcpProxy } from '../support/tcp-proxy.js';
 
@@ -44,5 +47,16 @@ describe('a replica that is told to stop', () => {
     expect(performance.now() - begun).toBeLessThan(8_000);
     network.reset();
     network.resume();
+  });
+
+  it('does not wait for a client that connected and never asked', async () => {
+    const api = await startApi();
+    const { hostname, port } = new URL(api.url);
+    const client = connect(Number(port), hostname);
+    await once(client, 'connect');
+    const closed = once(client, 'close');
+    await api.stop();
+    await closed;
+    expect(client.destroyed).toBe(true);
   });
 });

@@ -9,6 +9,7 @@ import { AppModule } from './app.module.js';
 import { refuseUndeclaredRoutes } from './auth/served-routes.js';
 import type { HttpSettings } from './config.js';
 import { acceptJson } from './http/body.js';
+import { endConnectionsOnClose } from './http/farewell.js';
 import { sendProblem } from './http/problem.filter.js';
 import { callerAt } from './http/rate-limits.js';
 import { refuseMalformed } from './http/malformed.js';
@@ -30,6 +31,7 @@ export async function createApp(runtime: Runtime, log: Logger): Promise<NestFast
   const server = adapter.getInstance();
   refuseUndeclaredRoutes(server, app);
   server.server.maxConnections = runtime.http.limits.connections;
+  endConnectionsOnClose(server);
   protectBrowsers(server);
   server.addHook('onRequest', ({ ip }) => runtime.rates.take('addressPerSecond', callerAt(ip)));
   acceptJson(server, runtime.http.limits.bodyDepth);
