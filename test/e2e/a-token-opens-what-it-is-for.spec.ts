@@ -287,6 +287,8 @@ describe('a token of some environments', () => {
     await api.admin.post('/projects/other/environments', { key: 'short' }).expect(201);
     expectProblem(await client.get('/projects/other/environments/short'), 401, 'token_refused');
     expectProblem(await api.as(unused.token).get('/sdk/v1/snapshot'), 401, 'token_refused');
+    // What was asked for just now is believed until the notice of the deletion arrives.
+    await expect.poll(async () => (await api.as(used.token).get('/sdk/v1/snapshot')).status).toBe(401);
     expectProblem(await api.as(used.token).get('/sdk/v1/snapshot'), 401, 'token_refused');
   });
 });
