@@ -16,6 +16,8 @@ export type Config = {
   readonly limits: Limits;
   readonly streams: StreamLimits;
   readonly http: HttpSettings;
+  /** Whether this process decides about rollouts; another on the same database may. */
+  readonly reconciles: boolean;
 };
 
 /** How requests are received. */
@@ -70,6 +72,7 @@ export function readConfig(env: Environment): Config {
       limits: readLimits(reader, DEFAULT_REQUEST_LIMITS, (name) => RANGES[name]),
       trustedProxies: reader.list('FLEDGE_TRUSTED_PROXIES', notProxy),
     },
+    reconciles: reader.oneOf('FLEDGE_RECONCILER', ['on', 'off']) !== 'off',
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);

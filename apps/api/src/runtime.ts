@@ -19,10 +19,12 @@ import {
   cleanUpTelemetry,
   probe,
   ProjectStore,
+  readWindows,
   RestoreStore,
   RevertStore,
   RolloutHistory,
   RolloutPlanStore,
+  RolloutReconciling,
   RolloutSteering,
   RolloutStore,
   SnapshotStore,
@@ -38,6 +40,7 @@ import { Metrics } from './health/metrics.js';
 import { Readiness } from './health/readiness.js';
 import { RateLimits } from './http/rate-limits.js';
 import type { Logger } from './log.js';
+import { Reconciler } from './reconciler/reconciler.js';
 import { RolloutSignals } from './rollouts/signals.js';
 import { TelemetryIntake } from './telemetry/intake.js';
 
@@ -80,7 +83,7 @@ export type Runtime = {
   stop(): Promise<void>;
 };
 
-export type RuntimeOptions = Pick<Config, 'adminToken' | 'limits' | 'poolSize' | 'streams' | 'http'> & {
+export type RuntimeOptions = Pick<Config, 'adminToken' | 'limits' | 'poolSize' | 'streams' | 'http' | 'reconciles'> & {
   readonly url: string;
   readonly directUrl: string;
   readonly log: Logger;
@@ -144,7 +147,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       authenticator.forget();
       void poll();
     },
-    onRollout: (id) => signals.wake(id),
+    onRollout: (id) => {
+      signals.wake(id);
+      reconciler.wake();
+    },
     onConnected: () => void poll(),
     onTrouble: (message) =>
       log.warn({ cause: message }, 'not listening for changes; reading the log every second instead'),
@@ -155,6 +161,16 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   metrics.gauge('fledge_streams_open', 'SDKs that listen for changes.', () => streams.size);
   metrics.gauge('fledge_listening', '1 while changes are pushed to this replica, 0 while it polls for them.', () =>
     Number(feed.hears),
+  );
+  const reconciling = new RolloutReconciling(dataSource, readWindows, limits);
+  const decided = metrics.counter('fledge_rollout_decisions_total', 'Decisions of this replica.', 'decision');
+  const reconciler = new Reconciler(reconciling, decided, log);
+  metrics.gauges('fledge_rollouts', 'Rollouts by state.', 'state', async () => (await reconciling.figures()).states);
+  metrics.gauges(
+    'fledge_rollouts_lag_seconds',
+    'For how long the rollout that is due longest has been.',
+    'which',
+    async () => ({ oldest: (await reconciling.figures()).lagSeconds }),
   );
   const telemetry = new TelemetryIntake(stores.outcomes, stores.exposures);
   metrics.gauge('fledge_reports_waiting', 'Reports of SDKs that are not yet written.', () => telemetry.waiting);
@@ -172,6 +188,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const loops: NodeJS.Timeout[] = [];
   const close = async (): Promise<void> => {
     await feed.stop();
+    await reconciler.stop();
     await telemetry.stop();
     await patterns.stop();
     await authenticator.stop();
@@ -193,6 +210,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       await dataSource.initialize();
       endSilentConnections(dataSource, options.silenceMs);
       feed.start();
+      if (options.reconciles) reconciler.start();
       let polledAt = 0;
       loops.push(
         setInterval(() => {

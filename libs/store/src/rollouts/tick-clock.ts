@@ -1,8 +1,6 @@
 import { milliseconds } from '@fledge/canary';
 import type { RolloutRow } from '../entities/rollout.entity.js';
-
-/** A window may be read so long after its end, when its last reports have come. */
-const READ_AFTER_MS = 5_000;
+import { READ_AFTER_MS } from '../telemetry/windows.js';
 
 /** Never further ahead than the claim looks back for clocks that were set back. */
 const LONGEST_SLEEP_MS = 110_000;
