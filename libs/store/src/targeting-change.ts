@@ -45,7 +45,8 @@ function onlyTakesAway(before: Targeting, after: Targeting): boolean {
   // A document that comes from outside may hold anything here.
   const left: ReadonlySet<unknown> = new Set(Array.isArray(after.rules) ? after.rules : []);
   const rules = before.rules.filter((rule) => left.has(rule));
-  const enabled = before.enabled && after.enabled !== false;
+  const said: unknown = after.enabled;
+  const enabled = before.enabled && said !== false;
   return isDeepStrictEqual({ ...before, enabled, rules }, after);
 }
 

@@ -1,4 +1,3 @@
-import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 
@@ -9,7 +8,7 @@ const GRACE_MS = 10_000;
  * Lets a closing server wait for requests under way, for a while, and for nobody else. Node takes a connection that was opened ahead
  * and never used for a busy one, and would wait for it until its headers are overdue.
  */
-export function endConnectionsOnClose(instance: FastifyInstance<Server>): void {
+export function endConnectionsOnClose(instance: FastifyInstance): void {
   const unused = new Set<Socket>();
   instance.server.on('connection', (socket: Socket) => {
     unused.add(socket);
