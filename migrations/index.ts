@@ -3,6 +3,7 @@ import { CreateSecrets1764100000000 } from './1764100000000-create-secrets.js';
 import { CreateRollouts1764200000000 } from './1764200000000-create-rollouts.js';
 import { CreateTelemetry1764300000000 } from './1764300000000-create-telemetry.js';
 import { GuardChanges1764400000000 } from './1764400000000-guard-changes.js';
+import { AddPersonToToken1764500000000 } from './1764500000000-add-person-to-token.js';
 
 /** Every step of the schema, in order. A released step is never edited; the next one is appended. */
 export const migrations = [
@@ -11,4 +12,5 @@ export const migrations = [
   CreateRollouts1764200000000,
   CreateTelemetry1764300000000,
   GuardChanges1764400000000,
+  AddPersonToToken1764500000000,
 ];

@@ -53,6 +53,7 @@ export async function startApi(
   settings: Settings = {},
   database?: TestDatabase,
   more: Partial<RuntimeOptions> = {},
+  port = 0,
 ): Promise<TestApi> {
   const own = database ?? (await createDatabase());
   const config = readConfig({
@@ -71,7 +72,7 @@ export async function startApi(
     await runtime.stores.projects.create(SERVICE, { key: 'default', name: 'Default' }, ['development', 'production']);
   }
   const app = await createApp(runtime, log);
-  await app.listen(0, '127.0.0.1');
+  await app.listen(port, '127.0.0.1');
   const url = await app.getUrl();
   const as = (token: string | undefined): Client => client(url, token);
   const admin = as(ADMIN_TOKEN);
@@ -102,7 +103,7 @@ export async function startApi(
 function client(url: string, token: string | undefined): Client {
   const agent = supertest(url);
   const full = (path: string): string =>
-    /^\/(api|sdk|ofrep|health|metrics|docs|openapi)/.test(path) ? path : `/api/v1${path}`;
+    /^\/(api|sdk|ofrep|health|metrics|docs|openapi|login)/.test(path) ? path : `/api/v1${path}`;
   const authorized = (request: supertest.Test): supertest.Test =>
     token === undefined ? request : request.set('authorization', `Bearer ${token}`);
   const sending = (request: supertest.Test, body: unknown): supertest.Test =>

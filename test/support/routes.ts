@@ -355,6 +355,8 @@ export const ROUTES: readonly Route[] = [
     role: 'admin',
     body: { grace: '2h', expiresAt: '2100-01-01T00:00:00Z', comment: 'x' },
   },
+  // Ends the session that asks, and no other; a token that is none is answered 404.
+  { method: 'post', path: '/logout', role: 'viewer', asks: true },
 ];
 
 /** The routes that no management token opens: for everybody, for SDK keys, or for whatever key may evaluate. */
@@ -372,6 +374,8 @@ export const OPEN_ROUTES: readonly {
   { method: 'post', path: '/ofrep/v1/evaluate/flags/checkout', for: 'evaluation' },
   // Its token is in the query, made of a secret and the key's id: asked for by the route itself.
   { method: 'get', path: '/ofrep/v1/stream', for: 'everybody' },
+  { method: 'get', path: '/login', for: 'everybody' },
+  { method: 'get', path: '/login/callback', for: 'everybody' },
   { method: 'get', path: '/health/live', for: 'everybody' },
   { method: 'get', path: '/health/ready', for: 'everybody' },
   { method: 'get', path: '/metrics', for: 'everybody' },

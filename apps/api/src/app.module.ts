@@ -11,6 +11,7 @@ import { HealthModule } from './health/health.module.js';
 import { DocumentInterceptor } from './http/document.interceptor.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { DtoPipe } from './http/validation.pipe.js';
+import { LoginModule } from './login/login.module.js';
 import { OfrepModule } from './ofrep/ofrep.module.js';
 import { ProjectsModule } from './projects/projects.module.js';
 import { RolloutsModule } from './rollouts/rollouts.module.js';
@@ -36,6 +37,7 @@ export class AppModule {
         ChangesModule,
         TokensModule,
         DeclarationsModule,
+        LoginModule,
         DeliveryModule,
         OfrepModule,
         TelemetryModule,

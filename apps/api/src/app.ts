@@ -32,7 +32,7 @@ export async function createApp(runtime: Runtime, log: Logger): Promise<NestFast
   refuseUndeclaredRoutes(server, app);
   server.server.maxConnections = runtime.http.limits.connections;
   endConnectionsOnClose(server);
-  protectBrowsers(server);
+  protectBrowsers(server, runtime.http.publicUrl);
   server.addHook('onRequest', ({ ip }) => runtime.rates.take('addressPerSecond', callerAt(ip)));
   acceptJson(server, runtime.http.limits.bodyDepth);
   answerPreflights(server, OFREP_PATH);

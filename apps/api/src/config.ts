@@ -1,6 +1,8 @@
 import { BlockList, isIPv4 } from 'node:net';
 import { resolve } from 'node:path';
 import { DEFAULT_LIMITS, type Limits } from '@fledge/store';
+import { Reader, type Environment } from './config-reader.js';
+import { readLogin, readPublicUrl, type LoginSettings } from './login/settings.js';
 import { DEFAULT_REQUEST_LIMITS, RANGES, variableOf, type RequestLimits } from './http/request-limits.js';
 
 /** Everything the service can be told from outside, checked and frozen. */
@@ -18,6 +20,8 @@ export type Config = {
   readonly http: HttpSettings;
   /** Whether this process decides about rollouts; another on the same database may. */
   readonly reconciles: boolean;
+  /** How people sign in; undefined: with tokens only. */
+  readonly login: LoginSettings | undefined;
 };
 
 /** How requests are received. */
@@ -25,6 +29,8 @@ export type HttpSettings = {
   readonly limits: RequestLimits;
   /** The proxies whose X-Forwarded-For is believed: addresses, ranges, or Fastify's names for such. */
   readonly trustedProxies: readonly string[];
+  /** Where browsers find this service; undefined: it was not said. */
+  readonly publicUrl: URL | undefined;
 };
 
 /** How many clients may listen for changes: to this process, and with one key. */
@@ -46,12 +52,11 @@ export class ConfigError extends Error {
   }
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /** Reads the settings from an environment. @throws ConfigError with every problem, never only the first */
 export function readConfig(env: Environment): Config {
   const problems: string[] = [];
   const reader = new Reader(env, problems);
+  const publicUrl = readPublicUrl(reader);
   const config: Config = {
     host: reader.text('HOST') ?? '127.0.0.1',
     port: reader.integer('PORT', 4000, 0, 65_535),
@@ -71,8 +76,10 @@ export function readConfig(env: Environment): Config {
     http: {
       limits: readLimits(reader, DEFAULT_REQUEST_LIMITS, (name) => RANGES[name]),
       trustedProxies: reader.list('FLEDGE_TRUSTED_PROXIES', notProxy),
+      publicUrl,
     },
     reconciles: reader.oneOf('FLEDGE_RECONCILER', ['on', 'off']) !== 'off',
+    login: readLogin(reader, publicUrl),
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);
@@ -117,52 +124,5 @@ function notProxy(text: string): string | undefined {
     return undefined;
   } catch {
     return `addresses, ranges such as 10.0.0.0/8, or ${NEARBY.join(', ')}, with commas between them`;
-  }
-}
-
-class Reader {
-  constructor(
-    private readonly env: Environment,
-    private readonly problems: string[],
-  ) {}
-
-  /** The value, or undefined when the variable is absent or empty. `expected` answers what was expected, for a value that is not it. */
-  text(name: string, expected?: (value: string) => string | undefined): string | undefined {
-    const value = this.env[name];
-    if (value === undefined || value === '') return undefined;
-    const wanted = expected?.(value);
-    if (wanted === undefined) return value;
-    this.problem(name, wanted);
-    return undefined;
-  }
-
-  integer(name: string, fallback: number, least: number, most: number): number {
-    const value = this.text(name, (text) =>
-      /^\d{1,15}$/.test(text) && Number(text) >= least && Number(text) <= most
-        ? undefined
-        : `a whole number from ${least} to ${most}`,
-    );
-    return value === undefined ? fallback : Number(value);
-  }
-
-  oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined {
-    const value = this.text(name, (text) =>
-      (choices as readonly string[]).includes(text) ? undefined : `one of ${choices.join(', ')}`,
-    );
-    return choices.find((choice) => choice === value);
-  }
-
-  /** What stands between commas. */
-  list(name: string, expected: (item: string) => string | undefined): readonly string[] {
-    const items = (this.text(name) ?? '').split(',').map((item) => item.trim());
-    const given = items.filter((item) => item !== '');
-    const wanted = given.map(expected).find((wrong) => wrong !== undefined);
-    if (wanted !== undefined) this.problem(name, wanted);
-    return given;
-  }
-
-  /** The value itself is not repeated: it may be a secret. */
-  problem(name: string, expected: string): void {
-    this.problems.push(`${name}: expected ${expected}.`);
   }
 }

@@ -6,7 +6,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
   const builder = new DocumentBuilder()
     .setTitle('Fledge')
     .setDescription(
-      'Feature flags with percentage rollouts. Press *Authorize*, paste a management token, find the flag under *Targeting*, turn it on.',
+      'Feature flags with percentage rollouts. Press *Authorize*, paste a management token (or, where a provider is configured, [sign in](/login)), find the flag under *Targeting*, turn it on.',
     )
     .setVersion('1')
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
@@ -18,6 +18,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .addTag('Projects', 'Each with environments, flags and cohorts of its own.')
     .addTag('Environments', 'Each serves every flag in its own way.')
     .addTag('Tokens', 'Keys for SDKs, tokens for people and scripts.')
+    .addTag('Sign in', 'For people, where an OpenID Connect provider is configured: open /login in a browser.')
     .addTag('SDK', 'What SDKs ask for.')
     .addTag(
       'Remote evaluation',

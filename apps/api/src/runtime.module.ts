@@ -26,6 +26,8 @@ import { Metrics } from './health/metrics.js';
 import { RateLimits } from './http/rate-limits.js';
 import { TelemetryIntake } from './telemetry/intake.js';
 import { RolloutSignals } from './rollouts/signals.js';
+import { Login } from './login/login.js';
+import { Sessions } from './login/sessions.js';
 import type { Runtime } from './runtime.js';
 import { Readiness } from './health/readiness.js';
 
@@ -58,6 +60,8 @@ export class RuntimeModule {
       { provide: SnapshotCache, useValue: runtime.snapshots },
       { provide: StreamHub, useValue: runtime.streams },
       { provide: Authenticator, useValue: runtime.authenticator },
+      { provide: Sessions, useValue: runtime.sessions },
+      { provide: Login, useValue: runtime.login },
       { provide: RateLimits, useValue: runtime.rates },
       { provide: Readiness, useValue: runtime.readiness },
       { provide: Metrics, useValue: runtime.metrics },

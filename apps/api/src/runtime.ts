@@ -38,6 +38,8 @@ import { oneAtATime } from './delivery/one-at-a-time.js';
 import { StreamHub } from './delivery/stream-hub.js';
 import { Metrics } from './health/metrics.js';
 import { Readiness } from './health/readiness.js';
+import { Login } from './login/login.js';
+import { Sessions } from './login/sessions.js';
 import { RateLimits } from './http/rate-limits.js';
 import type { Logger } from './log.js';
 import { Reconciler } from './reconciler/reconciler.js';
@@ -75,6 +77,8 @@ export type Runtime = {
   readonly authenticator: Authenticator;
   readonly rates: RateLimits;
   readonly telemetry: TelemetryIntake;
+  readonly sessions: Sessions;
+  readonly login: Login;
   readonly readiness: Readiness;
   readonly metrics: Metrics;
   readonly http: HttpSettings;
@@ -83,7 +87,10 @@ export type Runtime = {
   stop(): Promise<void>;
 };
 
-export type RuntimeOptions = Pick<Config, 'adminToken' | 'limits' | 'poolSize' | 'streams' | 'http' | 'reconciles'> & {
+export type RuntimeOptions = Pick<
+  Config,
+  'adminToken' | 'limits' | 'poolSize' | 'streams' | 'http' | 'reconciles' | 'login'
+> & {
   readonly url: string;
   readonly directUrl: string;
   readonly log: Logger;
@@ -130,6 +137,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const signals = new RolloutSignals();
   const streams = new StreamHub(snapshots, options.streams, log);
   const authenticator = new Authenticator(stores.tokens, options.adminToken, log);
+  const sessions = new Sessions(options.login);
   /** A stream outlives the request that opened it, so its token is looked at again and again. */
   const endRevoked = async (): Promise<void> => streams.end(await stores.tokens.invalid(streams.tokens()));
   const poll = oneAtATime(async () => {
@@ -203,6 +211,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     authenticator,
     rates: new RateLimits(options.http.limits),
     telemetry,
+    sessions,
+    login: new Login(options.login, sessions, stores.tokens, log),
     readiness,
     metrics,
     http: options.http,

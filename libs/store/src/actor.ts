@@ -1,9 +1,9 @@
 /** Who writes, on whose request, and why: every write carries one, and it goes into the change log. */
 export type Actor = {
-  /** The token's id, or a fixed name for the service itself. */
+  /** The token's id, a person's at their provider, or a fixed name for the service itself. */
   readonly id: string;
   readonly name: string;
-  readonly kind: 'token' | 'environment' | 'service';
+  readonly kind: 'token' | 'person' | 'environment' | 'service';
   readonly requestId?: string | undefined;
   readonly comment?: string | undefined;
   readonly idempotency?: Idempotency | undefined;

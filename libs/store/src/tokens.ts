@@ -19,6 +19,8 @@ export type NewToken = {
   readonly environments?: readonly string[] | undefined;
   readonly allowedOrigins?: readonly string[] | undefined;
   readonly expiresAt?: string | undefined;
+  /** Of a session: the id of the person at their provider. */
+  readonly person?: string | undefined;
 };
 
 export type Rotation = {
@@ -39,6 +41,8 @@ export type TokenDocument = {
   readonly hint: string;
   /** The token that this one was made to take over from. */
   readonly replaces: string | null;
+  /** Whose session this is; null: it is none. */
+  readonly person: string | null;
   readonly version: number;
   readonly createdAt: string;
   readonly expiresAt: string | null;
@@ -61,6 +65,8 @@ export type Grant = {
   readonly environments: readonly { readonly id: number; readonly key: string }[] | null;
   /** Where the browsers may come from that use a client key; null: from anywhere. */
   readonly allowedOrigins: readonly string[] | null;
+  /** Whose session this is; null: it is none. */
+  readonly person: string | null;
   readonly expiresAt: Date | null;
 };
 
@@ -88,7 +94,7 @@ export class TokenStore {
     const rows = await read(() =>
       this.dataSource.query<GrantRow[]>(
         `SELECT token.id, token.name, token.kind, token.role, token.project_id AS "projectId", project.key AS "projectKey",
-                token.environment_ids AS "environmentIds", token.allowed_origins AS "allowedOrigins", token.expires_at AS "expiresAt",
+                token.environment_ids AS "environmentIds", token.allowed_origins AS "allowedOrigins", token.person, token.expires_at AS "expiresAt",
                 (SELECT coalesce(json_agg(json_build_object('id', environment.id, 'key', environment.key) ORDER BY environment.id), '[]')
                  FROM environment WHERE environment.id = ANY (token.environment_ids)) AS environments
          FROM token LEFT JOIN project ON project.id = token.project_id
@@ -107,6 +113,7 @@ export class TokenStore {
       project: row.projectId === null || row.projectKey === null ? null : { id: row.projectId, key: row.projectKey },
       environments: row.environmentIds === null ? null : row.environments,
       allowedOrigins: row.allowedOrigins,
+      person: row.person,
       expiresAt: row.expiresAt,
     };
   }
@@ -188,6 +195,7 @@ export class TokenStore {
             lastUsedAt: null,
             revokedAt: null,
             replaces: null,
+            person: input.person ?? null,
           }),
         );
         const document = tokenDocument(row, project?.key ?? null, environments?.map(({ key }) => key) ?? null);
@@ -238,6 +246,8 @@ export class TokenStore {
               expiresAt === undefined ? (lasts === undefined ? null : new Date(now + lasts)) : new Date(expiresAt),
             lastUsedAt: null,
             replaces: id,
+            // What comes out is shown, so it is no session: whoever made it must not act as the person.
+            person: null,
           }),
         );
         const ends = new Date(Math.min(now + graceMs, row.expiresAt?.getTime() ?? Infinity));
@@ -299,6 +309,7 @@ type ListedToken = {
   role: Role | null;
   hint: string;
   replaces: string | null;
+  person: string | null;
   version: number;
   projectKey: string | null;
   environment_ids: number[] | null;
@@ -321,6 +332,7 @@ const listedDocument = (row: ListedToken): TokenDocument => ({
   allowedOrigins: row.allowed_origins,
   hint: row.hint,
   replaces: row.replaces,
+  person: row.person,
   version: row.version,
   createdAt: iso(row.created_at),
   expiresAt: isoOrNull(row.expires_at),
@@ -342,6 +354,7 @@ const tokenDocument = (
   allowedOrigins: row.allowedOrigins,
   hint: row.hint,
   replaces: row.replaces,
+  person: row.person,
   version: row.version,
   createdAt: iso(row.createdAt),
   expiresAt: isoOrNull(row.expiresAt),

@@ -13,9 +13,9 @@ export const By = createParamDecorator((_: unknown, context: ExecutionContext): 
   const reply = context.switchToHttp().getResponse<FastifyReply>();
   const grant = grantOf(context);
   return {
-    id: grant.id,
+    id: grant.person ?? grant.id,
     name: grant.name,
-    kind: grant === ENVIRONMENT_GRANT ? 'environment' : 'token',
+    kind: grant.person !== null ? 'person' : grant === ENVIRONMENT_GRANT ? 'environment' : 'token',
     requestId: request.id,
     comment: commentOf(request),
     idempotency: idempotencyOf(request, reply),

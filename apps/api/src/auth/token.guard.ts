@@ -4,6 +4,7 @@ import type { Grant } from '@fledge/store';
 import type { FastifyRequest } from 'fastify';
 import { RequestError } from '../http/problem.js';
 import { callerAt, RateLimits } from '../http/rate-limits.js';
+import { Sessions } from '../login/sessions.js';
 import { ACCESS, refusal, type Access } from './access.js';
 import { Authenticator } from './authenticator.js';
 
@@ -14,6 +15,7 @@ export class TokenGuard implements CanActivate {
     private readonly reflector: Reflector,
     private readonly authenticator: Authenticator,
     private readonly rates: RateLimits,
+    private readonly sessions: Sessions,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -25,7 +27,7 @@ export class TokenGuard implements CanActivate {
       throw new Error(`${context.getClass().name}.${context.getHandler().name} declares no access.`);
     if (access.kind === 'public') return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const text = bearerOf(request) ?? (access.kind === 'evaluation' ? apiKeyOf(request) : undefined);
+    const text = bearerOf(request) ?? this.#elsewhere(access, request);
     const grant = text === undefined ? undefined : await this.#authenticate(text, callerAt(request.ip));
     if (grant === undefined) {
       throw new RequestError(
@@ -44,6 +46,12 @@ export class TokenGuard implements CanActivate {
     if (access.kind === 'management') await this.rates.take('managementPerSecond', grant.id);
     if (access.kind === 'sdk') await this.rates.take('sdkPerSecond', grant.id);
     return true;
+  }
+
+  /** Where a token may be besides: remote evaluation has a header of its own, people have a session. */
+  #elsewhere(access: Access, request: FastifyRequest): string | undefined {
+    if (access.kind === 'evaluation') return apiKeyOf(request);
+    return access.kind === 'management' ? bounded(this.sessions.tokenIn(request)) : undefined;
   }
 
   /** Who guesses is stopped before the database is asked; a token known to be good is not hindered by guesses from the same address. */

@@ -32,7 +32,7 @@ class ActorDto {
   @ApiProperty({ example: 'deploy bot' })
   name!: string;
 
-  @ApiProperty({ enum: ['token', 'environment', 'service'], example: 'token' })
+  @ApiProperty({ enum: ['token', 'person', 'environment', 'service'], example: 'token' })
   kind!: string;
 }
 

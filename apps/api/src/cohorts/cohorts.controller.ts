@@ -18,7 +18,15 @@ import {
 import { ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
 import { refuseReadOnly } from '../flags/read-only.js';
-import { BodyExamples, IdempotencyHeader, IfMatchApi, pageOf, ReadProblems, WriteProblems } from '../http/openapi.js';
+import {
+  BodyExamples,
+  IdempotencyHeader,
+  IfMatchApi,
+  pageOf,
+  DocumentProblems,
+  ReadProblems,
+  WriteProblems,
+} from '../http/openapi.js';
 import { CommentQueryDto, SearchQueryDto } from '../http/page.query.js';
 import { IfMatchHeader, optional, required, type IfMatch } from '../http/preconditions.js';
 import {
@@ -73,7 +81,7 @@ export class CohortsController {
   @ForRole('viewer')
   @ApiOperation({ summary: 'Show a cohort' })
   @ApiOkResponse({ type: CohortDto })
-  @ReadProblems()
+  @DocumentProblems()
   get(@Param('project') project: string, @Param('cohort') cohort: string): Promise<CohortDocument> {
     return this.cohorts.get(project, cohort);
   }

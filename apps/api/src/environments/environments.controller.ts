@@ -18,7 +18,15 @@ import {
 import { ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
 import { refuseUnconfirmed } from '../http/confirm.js';
-import { BodyExamples, IdempotencyHeader, IfMatchApi, pageOf, ReadProblems, WriteProblems } from '../http/openapi.js';
+import {
+  BodyExamples,
+  IdempotencyHeader,
+  IfMatchApi,
+  pageOf,
+  DocumentProblems,
+  ReadProblems,
+  WriteProblems,
+} from '../http/openapi.js';
 import { ConfirmQueryDto, SearchQueryDto } from '../http/page.query.js';
 import { IfMatchHeader, optional, type IfMatch } from '../http/preconditions.js';
 import { RequestError } from '../http/problem.js';
@@ -73,7 +81,7 @@ export class EnvironmentsController {
   @ForRole('viewer')
   @ApiOperation({ summary: 'Show an environment' })
   @ApiOkResponse({ type: EnvironmentDto })
-  @ReadProblems()
+  @DocumentProblems()
   get(@Param('project') project: string, @Param('environment') environment: string): Promise<EnvironmentDocument> {
     return this.environments.get(project, environment);
   }

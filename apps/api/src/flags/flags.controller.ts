@@ -17,6 +17,7 @@ import {
   IdempotencyHeader,
   IfMatchApi,
   pageOf,
+  DocumentProblems,
   ReadProblems,
   WriteProblems,
 } from '../http/openapi.js';
@@ -67,7 +68,7 @@ export class FlagsController {
   @ForRole('viewer')
   @ApiOperation({ summary: 'Show a flag', description: 'The part that all environments share.' })
   @ApiOkResponse({ type: FlagDto })
-  @ReadProblems()
+  @DocumentProblems()
   get(@Param('project') project: string, @Param('flag') flag: string): Promise<FlagDocument> {
     return this.flags.get(project, flag);
   }

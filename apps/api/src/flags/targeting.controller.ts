@@ -18,6 +18,7 @@ import {
   IdempotencyHeader,
   IfMatchApi,
   pageOf,
+  DocumentProblems,
   ReadProblems,
   WriteProblems,
 } from '../http/openapi.js';
@@ -55,7 +56,7 @@ export class TargetingController {
   @ApiParam({ name: 'flag', example: 'new-checkout' })
   @ApiOperation({ summary: 'Show who gets what here' })
   @ApiOkResponse({ type: TargetingDto })
-  @ReadProblems()
+  @DocumentProblems()
   get(@Param() place: Place): Promise<TargetingDocument> {
     return this.targetings.get(place);
   }

@@ -19,7 +19,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 export function acceptJson(server: FastifyInstance, depth: number): void {
   server.addHook('onRequest', async ({ headers }) => {
     const coding = headers['content-encoding'];
-    if (coding !== undefined && coding.toLowerCase() !== 'identity')
+    const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+    if (hasBody && coding !== undefined && coding.toLowerCase() !== 'identity')
       throw new RequestError(415, 'unsupported_coding', 'Expected a body without Content-Encoding.');
   });
   server.addHook('onRoute', (route) => {

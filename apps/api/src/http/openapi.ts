@@ -79,6 +79,13 @@ export const Problems = (...statuses: readonly number[]): MethodDecorator & Clas
 /** What every read may answer. */
 export const ReadProblems = (): MethodDecorator & ClassDecorator => Problems(400, 401, 403, 404, 503);
 
+/** What the reading of one document may answer besides the document. */
+export const DocumentProblems = (): MethodDecorator & ClassDecorator =>
+  applyDecorators(
+    ApiResponse({ status: 304, description: 'The version named in If-None-Match is the current one.' }),
+    ReadProblems(),
+  );
+
 /** What every write may answer. */
 export const WriteProblems = (...more: readonly number[]): MethodDecorator & ClassDecorator =>
   Problems(400, 401, 403, 404, 409, 413, 415, 422, ...more, 503);

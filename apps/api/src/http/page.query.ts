@@ -4,7 +4,13 @@ import { IsBoolean, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'cla
 
 /** What every list takes. */
 export class PageQueryDto {
-  @ApiPropertyOptional({ description: 'How many items a page has at most.', default: 50, minimum: 1, maximum: 200 })
+  @ApiPropertyOptional({
+    type: 'integer',
+    description: 'How many items a page has at most.',
+    default: 50,
+    minimum: 1,
+    maximum: 200,
+  })
   @IsOptional()
   @Type(() => Number)
   @IsInt({ message: 'Expected a whole number' })
@@ -43,7 +49,11 @@ export class FlagQueryDto extends SearchQueryDto {
   @MaxLength(100, { message: 'Expected at most 100 characters' })
   tag?: string;
 
-  @ApiPropertyOptional({ description: 'true: the archived flags instead of the others.', default: false })
+  @ApiPropertyOptional({
+    type: Boolean,
+    description: 'true: the archived flags instead of the others.',
+    default: false,
+  })
   @IsOptional()
   @Transform(({ value }: { value: unknown }) => (value === 'true' ? true : value === 'false' ? false : value))
   @IsBoolean({ message: 'Expected true or false' })

@@ -29,8 +29,11 @@ const PAGE_HEADERS = {
 const PAGES = /^\/docs(?:[/?]|$)/;
 
 /** Gives every answer the headers that keep browsers from making more of it than it is. A route may set its own instead. */
-export function protectBrowsers(server: FastifyInstance): void {
+export function protectBrowsers(server: FastifyInstance, publicUrl: URL | undefined): void {
+  const transport = publicUrl?.protocol === 'https:' ? { 'strict-transport-security': 'max-age=31536000' } : {};
+  const page = { ...PAGE_HEADERS, ...transport };
+  const data = { ...DATA_HEADERS, ...transport };
   server.addHook('onRequest', async (request, reply) => {
-    void reply.headers(PAGES.test(request.url) ? PAGE_HEADERS : DATA_HEADERS);
+    void reply.headers(PAGES.test(request.url) ? page : data);
   });
 }

@@ -55,6 +55,14 @@ export class FailedDto {
 
   @ApiProperty({ example: 'no flag "new-checkout"' })
   errorDetails!: string;
+
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: true,
+    example: { version: 17 },
+    description: 'The version of the environment that was looked at.',
+  })
+  metadata?: object;
 }
 
 class EventStreamEndpointDto {

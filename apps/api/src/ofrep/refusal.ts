@@ -9,6 +9,7 @@ const WORDS: Readonly<Record<string, readonly [status: number, errorCode: string
   not_json: [400, 'PARSE_ERROR'],
   invalid_utf8: [400, 'PARSE_ERROR'],
   unsupported_media_type: [400, 'PARSE_ERROR'],
+  unsupported_coding: [400, 'PARSE_ERROR'],
   invalid_context: [400, 'INVALID_CONTEXT'],
   too_deep: [400, 'INVALID_CONTEXT'],
   forbidden_key: [400, 'INVALID_CONTEXT'],

@@ -17,7 +17,7 @@ import {
   IfMatchApi,
   pageOf,
   Problems,
-  ReadProblems,
+  DocumentProblems,
   WriteProblems,
 } from '../http/openapi.js';
 import { ConfirmQueryDto, SearchQueryDto } from '../http/page.query.js';
@@ -54,7 +54,7 @@ export class ProjectsController {
   @ForRole('viewer')
   @ApiOperation({ summary: 'Show a project' })
   @ApiOkResponse({ type: ProjectDto })
-  @ReadProblems()
+  @DocumentProblems()
   get(@Param('project') project: string): Promise<ProjectDocument> {
     return this.projects.get(project);
   }

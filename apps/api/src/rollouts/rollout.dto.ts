@@ -32,8 +32,8 @@ class ActorNameDto {
   @ApiProperty({ example: 'FLEDGE_ADMIN_TOKEN' })
   name!: string;
 
-  @ApiProperty({ enum: ['token', 'environment', 'service'], example: 'environment' })
-  kind!: 'token' | 'environment' | 'service';
+  @ApiProperty({ enum: ['token', 'environment', 'service', 'person'], example: 'environment' })
+  kind!: 'token' | 'environment' | 'service' | 'person';
 }
 
 class ApprovalDto {

@@ -48,6 +48,14 @@ export class TokenDto {
   })
   replaces!: string | null;
 
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: null,
+    description: 'Of sessions: the id of who signed in, at their provider.',
+  })
+  person!: string | null;
+
   @ApiProperty({ example: 1, description: 'Also the ETag. The last use does not raise it.' })
   version!: number;
 

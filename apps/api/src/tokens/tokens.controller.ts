@@ -12,7 +12,15 @@ import {
 import type { FastifyReply } from 'fastify';
 import { CurrentGrant, ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
-import { BodyExamples, IdempotencyHeader, IfMatchApi, pageOf, Problems, WriteProblems } from '../http/openapi.js';
+import {
+  BodyExamples,
+  DocumentProblems,
+  IdempotencyHeader,
+  IfMatchApi,
+  pageOf,
+  Problems,
+  WriteProblems,
+} from '../http/openapi.js';
 import { CommentQueryDto } from '../http/page.query.js';
 import { IfMatchHeader, optional, type IfMatch } from '../http/preconditions.js';
 import { toNewToken, toRotation } from './token-request.js';
@@ -71,7 +79,7 @@ export class TokensController {
   @ForRole('admin')
   @ApiOperation({ summary: 'Show a token' })
   @ApiOkResponse({ type: TokenDto })
-  @Problems(400, 401, 403, 404, 503)
+  @DocumentProblems()
   async get(@Param('id', ID) id: string, @CurrentGrant() grant: Grant): Promise<TokenDocument> {
     return withinScope(await this.tokens.get(id), grant);
   }

@@ -52,6 +52,10 @@ export class TokenRow {
   @Column('uuid', { nullable: true })
   replaces!: string | null;
 
+  /** Of a session: who signed in, by the id that the provider gives them. */
+  @Column('text', { nullable: true })
+  person!: string | null;
+
   @Column('timestamptz', { name: 'expires_at', nullable: true })
   expiresAt!: Date | null;
 
