@@ -173,12 +173,12 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const reconciling = new RolloutReconciling(dataSource, readWindows, limits);
   const decided = metrics.counter('fledge_rollout_decisions_total', 'Decisions of this replica.', 'decision');
   const reconciler = new Reconciler(reconciling, decided, log);
-  metrics.gauges('fledge_rollouts', 'Rollouts by state.', 'state', async () => (await reconciling.figures()).states);
+  metrics.gauges('fledge_rollouts', 'Rollouts by state.', 'state', () => reconciling.states());
   metrics.gauges(
     'fledge_rollouts_lag_seconds',
     'For how long the rollout that is due longest has been.',
     'which',
-    async () => ({ oldest: (await reconciling.figures()).lagSeconds }),
+    async () => ({ oldest: await reconciling.lagSeconds() }),
   );
   const telemetry = new TelemetryIntake(stores.outcomes, stores.exposures);
   metrics.gauge('fledge_reports_waiting', 'Reports of SDKs that are not yet written.', () => telemetry.waiting);

@@ -54,21 +54,25 @@ export class RolloutReconciling {
     }
   }
 
-  /** Rollouts by state, and for how long the one that is due longest has been. */
-  async figures(): Promise<{ readonly states: Readonly<Record<string, number>>; readonly lagSeconds: number }> {
-    return read(async () => {
-      const states = await this.dataSource.query<{ state: string; count: number }[]>(
+  /** How many rollouts there are in each state. */
+  async states(): Promise<Readonly<Record<string, number>>> {
+    const rows = await read(() =>
+      this.dataSource.query<{ state: string; count: number }[]>(
         `SELECT state, count(*)::int AS count FROM rollout GROUP BY state`,
-      );
-      const lag = await this.dataSource.query<{ seconds: number }[]>(
+      ),
+    );
+    return Object.fromEntries(rows.map(({ state, count }) => [state, count]));
+  }
+
+  /** For how many seconds the rollout that is due longest has been; 0 when none is. */
+  async lagSeconds(): Promise<number> {
+    const rows = await read(() =>
+      this.dataSource.query<{ seconds: number }[]>(
         `SELECT coalesce(extract(epoch FROM now() - min(next_check_at)), 0)::float8 AS seconds
          FROM rollout WHERE next_check_at <= now()`,
-      );
-      return {
-        states: Object.fromEntries(states.map(({ state, count }) => [state, count])),
-        lagSeconds: lag[0]?.seconds ?? 0,
-      };
-    });
+      ),
+    );
+    return rows[0]?.seconds ?? 0;
   }
 
   /** In a transaction of its own, since the tick's is gone: later, and after the fifth time not before somebody has looked. */
