@@ -23,7 +23,7 @@ export {
 } from './sketch.js';
 export { LONGEST_MS, SHORTEST_MS } from './sketch.js';
 export type { OutcomeItem, OutcomeReport } from './report.js';
-export { METRIC_PATTERN, MOST_METRICS, isReport, validateReport } from './report.js';
+export { METRIC_PATTERN, MOST_METRICS, REPORT_ENVELOPE, isReport, validateReport } from './report.js';
 
 export type { Alarm, Evidence, GuardrailEvidence, NewEpoch } from './evidence.js';
 export { observe, startEvidence } from './evidence.js';

@@ -33,10 +33,26 @@ const LONGEST_ID = 100;
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 const checkCount = expecting(isCount, 'an integer from 0 to 2^53 − 1', 'out_of_range');
+const isId = (value: unknown): value is string =>
+  typeof value === 'string' && value !== '' && value.length <= LONGEST_ID;
+/** Kept by the service, and printable so that every database can keep it. */
 const checkId = expecting(
-  (value) => typeof value === 'string' && value !== '' && value.length <= LONGEST_ID,
-  `a text of 1 to ${LONGEST_ID} characters`,
+  (value) => isId(value) && /^[!-~]+$/.test(value),
+  `1 to ${LONGEST_ID} printable ASCII characters without spaces`,
+  'format',
 );
+/** Looked up and not kept: one that nobody has is no problem. */
+const checkRollout = expecting(isId, `a text of 1 to ${LONGEST_ID} characters`);
+
+/** What every report of an SDK says, whatever it reports: its fields but the items. */
+export const REPORT_ENVELOPE: Readonly<Record<string, Check>> = {
+  v: expecting((value) => value === 1, '1, the only version there is', 'unknown_version'),
+  id: checkId,
+  instance: checkId,
+  ageMs: checkCount,
+  spanMs: checkCount,
+  dropped: checkCount,
+};
 
 const isGroups = (value: unknown): value is readonly number[] =>
   Array.isArray(value) && (value.length === 0 || value.length === GROUPS) && value.every(isCount);
@@ -98,7 +114,7 @@ const checkMetrics: Check = (metrics, pointer, report) => {
 
 const checkItem: Check = (item, pointer, report) => {
   checkObject(item, pointer, report, {
-    rollout: checkId,
+    rollout: checkRollout,
     epoch: checkCount,
     arm: expecting((value) => value === 'canary' || value === 'baseline', '"canary" or "baseline"', 'out_of_range'),
     first: (first, at) => checkObject(first, at, report, { n: checkCount, groups: checkGroups }),
@@ -117,12 +133,7 @@ export function validateReport(body: unknown): Problem[] {
     '',
     report,
     {
-      v: expecting((value) => value === 1, '1, the only version there is', 'unknown_version'),
-      id: checkId,
-      instance: checkId,
-      ageMs: checkCount,
-      spanMs: checkCount,
-      dropped: checkCount,
+      ...REPORT_ENVELOPE,
       items: (items, at) => checkList(items, at, report, MOST_ITEMS, checkItem),
     },
     { unmeasured: checkCount, overflow: checkCount },

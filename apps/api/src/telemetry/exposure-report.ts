@@ -1,3 +1,4 @@
+import { REPORT_ENVELOPE } from '@fledge/canary';
 import { checkList, checkObject, expecting, isKey, type Problem, type Report } from '@fledge/evaluation';
 import type { ExposureCount } from '@fledge/store';
 
@@ -16,16 +17,7 @@ const MOST_ITEMS = 10_000;
 /** More than a process can count in five minutes, and few enough to be summed up for ever. */
 const GREATEST_COUNT = 1_000_000_000;
 
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
-const checkCount = expecting(isCount, 'an integer from 0 to 2^53 − 1', 'out_of_range');
 const checkKey = expecting((value) => typeof value === 'string' && isKey(value), 'a key');
-
-/** An id as ours are: printable, so that Postgres can keep it. */
-export const checkId = expecting(
-  (value) => typeof value === 'string' && /^[!-~]{1,100}$/.test(value),
-  '1 to 100 printable ASCII characters without spaces',
-  'format',
-);
 
 const checkItem = (item: unknown, pointer: string, report: Report): void => {
   checkObject(item, pointer, report, {
@@ -34,7 +26,7 @@ const checkItem = (item: unknown, pointer: string, report: Report): void => {
       if (variant !== null) checkKey(variant, at, report);
     },
     n: expecting(
-      (n) => isCount(n) && Number(n) <= GREATEST_COUNT,
+      (n) => Number.isSafeInteger(n) && Number(n) >= 0 && Number(n) <= GREATEST_COUNT,
       `an integer from 0 to ${GREATEST_COUNT}`,
       'out_of_range',
     ),
@@ -45,12 +37,7 @@ const checkItem = (item: unknown, pointer: string, report: Report): void => {
 export function exposureProblems(body: unknown): readonly Problem[] {
   const report: Report = { problems: [] };
   checkObject(body, '', report, {
-    v: expecting((value) => value === 1, '1, the only version there is', 'unknown_version'),
-    id: checkId,
-    instance: checkId,
-    ageMs: checkCount,
-    spanMs: checkCount,
-    dropped: checkCount,
+    ...REPORT_ENVELOPE,
     items: (items, at) => checkList(items, at, report, MOST_ITEMS, checkItem),
   });
   return report.problems;

@@ -1,8 +1,8 @@
 import { validateReport, type OutcomeReport } from '@fledge/canary';
-import { own, type Problem, type Report } from '@fledge/evaluation';
+import { own, type Problem } from '@fledge/evaluation';
 import type { ExposureStore, OutcomeStore, ReceivedExposures, ReceivedOutcomes, Recorded } from '@fledge/store';
 import { RequestError } from '../http/problem.js';
-import { checkId, exposureProblems, type ExposureReport } from './exposure-report.js';
+import { exposureProblems, type ExposureReport } from './exposure-report.js';
 import { GroupCommit, type QueueLimits } from './group-commit.js';
 
 /** Where a report comes from: the environment and the key, and how large it is. */
@@ -33,7 +33,7 @@ export class TelemetryIntake {
 
   /** Resolves when the report is counted. @throws RequestError 422 with every problem, 429 when too much waits */
   async outcomes(body: unknown, { environmentId, tokenId, bytes }: Sender): Promise<Recorded> {
-    refuse([...validateReport(body), ...idProblems(body)], body);
+    refuse(validateReport(body), body);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- validated by the line above
     const report = body as OutcomeReport;
     return this.#noted(report, await this.#outcomes.add({ environmentId, report }, bytes, tokenId));
@@ -61,16 +61,6 @@ export class TelemetryIntake {
     }
     return recorded;
   }
-}
-
-/** What the pure check lets pass and Postgres would not. */
-function idProblems(body: unknown): readonly Problem[] {
-  const report: Report = { problems: [] };
-  for (const name of ['id', 'instance']) {
-    const value = own(body, name);
-    if (typeof value === 'string' && value !== '' && value.length <= 100) checkId(value, `/${name}`, report);
-  }
-  return report.problems;
 }
 
 function refuse(problems: readonly Problem[], body: unknown): void {
