@@ -2,16 +2,23 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClient } from '@fledge/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ServiceClient } from '../support/service-client.js';
 import { removeDirectory, startService, temporaryDirectory, type Service } from '../support/service.js';
 
 let directory: string;
 let service: Service;
-let secrets: { readonly adminToken: string; readonly sdkKeys: Readonly<Record<string, string>> };
+let sdkKey: string;
+let admin: ServiceClient;
 
 beforeAll(async () => {
   directory = await temporaryDirectory();
   service = await startService(join(directory, 'data'));
-  secrets = JSON.parse(await readFile(join(directory, 'data', 'secrets.json'), 'utf8')) as typeof secrets;
+  const secrets = JSON.parse(await readFile(join(directory, 'data', 'secrets.json'), 'utf8')) as {
+    readonly adminToken: string;
+    readonly sdkKeys: { readonly production: string };
+  };
+  sdkKey = secrets.sdkKeys.production;
+  admin = new ServiceClient(service.url, secrets.adminToken);
 }, 120_000);
 
 afterAll(async () => {
@@ -20,17 +27,6 @@ afterAll(async () => {
 });
 
 type Shown = { readonly state: string; readonly progress: string; readonly stage: number };
-
-async function api<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const answer = await fetch(`${service.url}/api/v1/projects/default${path}`, {
-    method,
-    headers: { authorization: `Bearer ${secrets.adminToken}`, 'content-type': 'application/json' },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
-  return JSON.parse(text) as T;
-}
 
 /** Half of everybody for ten seconds, then everybody. */
 const PLAN = {
@@ -41,13 +37,15 @@ const PLAN = {
   window: '10s',
 };
 
+const ROLLOUTS = '/projects/default/environments/production/rollouts';
+
 const start = async (flag: string): Promise<string> => {
-  await api('POST', '/flags', { key: flag, type: 'boolean' });
+  await admin.makeFlags(flag);
   const request = { flag, canary: 'on', baseline: 'off', enable: true, plan: PLAN };
-  return (await api<{ id: string }>('POST', '/environments/production/rollouts', request)).id;
+  return (await admin.must('POST', ROLLOUTS, request)).body.id as string;
 };
 
-const rollout = (id: string): Promise<Shown> => api('GET', `/environments/production/rollouts/${id}`);
+const rollout = async (id: string): Promise<Shown> => (await admin.must('GET', `${ROLLOUTS}/${id}`)).body as Shown;
 
 const users = Array.from({ length: 300 }, (_, index) => ({ targetingKey: `user-${index}` }));
 
@@ -56,7 +54,7 @@ describe('a rollout, with the service and an application under load', { timeout:
     const [bad, good] = [await start('bad-checkout'), await start('good-checkout')];
     const flags = createClient({
       url: service.url,
-      sdkKey: secrets.sdkKeys['production'] ?? '',
+      sdkKey,
       report: { intervalMs: 1_000 },
     });
     await flags.ready({ timeoutMs: 10_000 });
@@ -86,7 +84,7 @@ describe('a rollout, with the service and an application under load', { timeout:
     expect(await rollout(good)).toMatchObject({ state: 'completed' });
     const on = (flag: string): number => users.filter((user) => flags.boolean(flag, user, false)).length;
     await expect.poll(() => [on('bad-checkout'), on('good-checkout')]).toEqual([0, users.length]);
-    expect(await (await fetch(`${service.url}/metrics`)).text()).toMatch(/fledge_rollouts\{state="rolled_back"\} 1/);
+    expect((await admin.must('GET', '/metrics')).body).toMatch(/fledge_rollouts\{state="rolled_back"\} 1/);
     await flags.close();
   });
 });
