@@ -2,7 +2,7 @@ import type { RolloutDocument, TargetingDocument } from '@fledge/store';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startApi, targetingPath, type TestApi } from '../support/api.js';
 import { CanaryClock, FAULTY, HEALTHY } from '../support/canary-clock.js';
-import { ROLLOUTS, SHORT_PLAN, startRollout } from '../support/rollout.js';
+import { ROLLOUTS, SHORT_PLAN, startRollout, steer } from '../support/rollout.js';
 import { sql } from '../support/sql.js';
 
 let api: TestApi;
@@ -57,7 +57,7 @@ describe('a healthy canary', () => {
     const verdict = await api.admin.get(`${ROLLOUTS}/${canary.rollout.id}/verdict`).expect(200);
     expect(verdict.body).toMatchObject({ verdict: 'pass', advance: true });
     await api.admin.get(`${ROLLOUTS}/${canary.rollout.id}/wait?until=gate&timeout=0s`).expect(200);
-    await api.admin.post(`${ROLLOUTS}/${canary.rollout.id}/approve`, {}).expect(200);
+    await steer(api.admin, canary.rollout.id, 'approve').expect(200);
     expect(await canary.pass(1, HEALTHY)).toMatchObject({ phase: 'baking', stage: 1, approvals: [] });
   });
 });
@@ -77,7 +77,7 @@ describe('a canary that fails ten times as often', () => {
 
   it('is taken back while it is paused, too', async () => {
     const canary = await begin('faulty-paused');
-    await api.admin.post(`${ROLLOUTS}/${canary.rollout.id}/pause`, {}).expect(200);
+    await steer(api.admin, canary.rollout.id, 'pause').expect(200);
     expect(await canary.pass(6, FAULTY)).toMatchObject({ state: 'rolled_back' });
   });
 
@@ -183,7 +183,7 @@ describe('trouble', () => {
     });
     const { body } = await api.admin.get(`${ROLLOUTS}/${other.id}/decisions`).expect(200);
     expect((body as { items: unknown[] }).items.length).toBeGreaterThan(3);
-    await api.admin.post(`${ROLLOUTS}/${other.id}/rollback`, {}).expect(200);
+    await steer(api.admin, other.id, 'rollback').expect(200);
   });
 
   it('with the flag itself pauses it instead of writing over what somebody did', async () => {
@@ -239,7 +239,7 @@ describe('after completion', () => {
 
   const completed = async (flag: string): Promise<CanaryClock> => {
     const canary = await begin(flag, watched);
-    const answer = await api.admin.post(`${ROLLOUTS}/${canary.rollout.id}/promote`, { full: true });
+    const answer = await steer(api.admin, canary.rollout.id, 'promote', { full: true });
     expect(answer.body).toMatchObject({ state: 'completed' });
     return canary;
   };

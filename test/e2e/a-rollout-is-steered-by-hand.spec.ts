@@ -3,7 +3,7 @@ import type { RolloutDocument, TargetingDocument } from '@fledge/store';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApi, targetingPath, type TestApi } from '../support/api.js';
 import { expectInvalid, expectProblem } from '../support/problem.js';
-import { makeFlag, ROLLOUTS, SHORT_PLAN, startRollout } from '../support/rollout.js';
+import { makeFlag, ROLLOUTS, SHORT_PLAN, startRollout, steer } from '../support/rollout.js';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -16,8 +16,7 @@ const targetingOf = async (flag: string): Promise<TargetingDocument> =>
 
 const rulesOf = async (flag: string): Promise<readonly Rule[]> => (await targetingOf(flag)).rules;
 
-const command = (rollout: RolloutDocument, name: string, body: object = {}) =>
-  api.admin.post(`${ROLLOUTS}/${rollout.id}/${name}`, body);
+const command = (rollout: RolloutDocument, name: string, body: object = {}) => steer(api.admin, rollout.id, name, body);
 
 const did = async (rollout: RolloutDocument, name: string, body: object = {}): Promise<RolloutDocument> =>
   (await command(rollout, name, body).expect(200)).body as RolloutDocument;
@@ -302,7 +301,7 @@ describe('a command', () => {
     const { token } = (
       await api.admin.post('/tokens', { name: 'second', kind: 'management', role: 'operator' }).expect(201)
     ).body as { token: string };
-    const approved = await api.as(token).post(`${ROLLOUTS}/${rollout.id}/approve`, { comment: 'fine' }).expect(200);
+    const approved = await steer(api.as(token), rollout.id, 'approve', { comment: 'fine' }).expect(200);
     expect(approved.body).toMatchObject({ approvals: [{ actor: { name: 'second' }, comment: 'fine' }] });
     expect(await did(rollout, 'promote')).toMatchObject({ stage: 1, approvals: [] });
     expectProblem(await command(rollout, 'approve'), 409, 'illegal_transition');
@@ -320,12 +319,32 @@ describe('a command', () => {
 
   it('that is repeated with its Idempotency-Key is answered as the first time', async () => {
     const rollout = await startRollout(api, 'repeated');
-    const promote = () => command(rollout, 'promote').set('idempotency-key', 'promote-1').expect(200);
+    const path = `${ROLLOUTS}/${rollout.id}/promote`;
+    const promote = () => api.admin.post(path, {}).set('idempotency-key', 'promote-1').expect(200);
     const first = await promote();
     const again = await promote();
     expect(again.headers['idempotency-replayed']).toBe('true');
     expect(again.text).toBe(first.text);
     expect((await api.admin.get(`${ROLLOUTS}/${rollout.id}`)).body).toMatchObject({ stage: 1 });
+  });
+
+  it('needs an If-Match or an Idempotency-Key, so that one that is sent twice is done once', async () => {
+    const rollout = await startRollout(api, 'unguarded');
+    for (const name of [
+      'pause',
+      'resume',
+      'promote',
+      'jump',
+      'rollback',
+      'cancel',
+      'approve',
+      'acknowledge',
+      'retry',
+    ]) {
+      const body = { jump: { stage: 1 }, acknowledge: { comment: 'seen' } }[name] ?? {};
+      expectProblem(await api.admin.post(`${ROLLOUTS}/${rollout.id}/${name}`, body), 428, 'precondition_missing');
+    }
+    expect((await api.admin.get(`${ROLLOUTS}/${rollout.id}`)).body).toEqual({ ...rollout, warnings: undefined });
   });
 
   it('with an If-Match of another version is refused', async () => {

@@ -1,6 +1,6 @@
 import { GROUPS, milliseconds, type ArmSums, type Window } from '@fledge/canary';
 import { createDataSource, RolloutReconciling, TickFailed, type RolloutDocument } from '@fledge/store';
-import { ROLLOUTS } from './rollout.js';
+import { ROLLOUTS, steer } from './rollout.js';
 import type { TestApi } from './api.js';
 
 /** The share of requests that fails in each arm; an arm that is left out sends nothing. */
@@ -116,7 +116,7 @@ export class CanaryClock {
   async close(): Promise<void> {
     const { allowed } = await this.read();
     const end = allowed.includes('rollback') ? 'rollback' : allowed.includes('cancel') ? 'cancel' : undefined;
-    if (end !== undefined) await this.api.admin.post(`${ROLLOUTS}/${this.rollout.id}/${end}`, {}).expect(200);
+    if (end !== undefined) await steer(this.api.admin, this.rollout.id, end).expect(200);
     for (const close of this.#close) await close();
   }
 }

@@ -1,5 +1,6 @@
 import type { RolloutDocument } from '@fledge/store';
-import type { TestApi } from './api.js';
+import type { Test } from 'supertest';
+import type { Client, TestApi } from './api.js';
 
 /** Where rollouts of production are. */
 export const ROLLOUTS = '/projects/default/environments/production/rollouts';
@@ -32,16 +33,22 @@ export async function startRollout(api: TestApi, flag: string, more: object = {}
     .body as RolloutDocument;
 }
 
-/** Makes what the rollout routes of `ROUTES` name: rollouts by external key in every state, and the plan `short`. */
+/** Asks something of a rollout, by its id or `key:` and its external key, whatever its version is. */
+export const steer = (client: Client, rollout: string, command: string, body: object = {}): Test =>
+  client.post(`${ROLLOUTS}/${rollout}/${command}`, body).set('if-match', '*');
+
+/** Makes what the rollout routes of `ROUTES` name: rollouts by external key in every state, the plan `short` and the webhook `chat`, which is sent nothing. */
 export async function prepareRollouts(api: TestApi): Promise<void> {
   const [first, ...others] = SHORT_PLAN.stages;
   const approved = { ...SHORT_PLAN, stages: [{ ...first, gates: [{ type: 'approval' }] }, ...others] };
   await api.admin.post('/projects/default/rollout-plans', { key: 'short', plan: SHORT_PLAN }).expect(201);
+  const chat = { key: 'chat', url: 'https://hooks.example.com/chat', enabled: false };
+  await api.admin.post('/projects/default/webhooks', chat).expect(201);
   await startRollout(api, 'live', { externalKey: 'live', plan: approved });
-  await api.admin.post(`${ROLLOUTS}/key:live/approve`, {}).expect(200);
+  await steer(api.admin, 'key:live', 'approve').expect(200);
   await startRollout(api, 'paused', { externalKey: 'paused' });
-  await api.admin.post(`${ROLLOUTS}/key:paused/pause`, {}).expect(200);
+  await steer(api.admin, 'key:paused', 'pause').expect(200);
   await startRollout(api, 'warm', { externalKey: 'warm', plan: { ...SHORT_PLAN, warmup: '10m' } });
   await startRollout(api, 'over', { externalKey: 'over' });
-  await api.admin.post(`${ROLLOUTS}/key:over/rollback`, {}).expect(200);
+  await steer(api.admin, 'key:over', 'rollback').expect(200);
 }

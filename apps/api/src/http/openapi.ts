@@ -59,7 +59,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   415: 'The body is not JSON, or compressed.',
   422: 'Not valid; every problem is named with its pointer.',
   429: 'Too many, `limit` says of what; Retry-After when to ask again.',
-  428: 'The version that is to be replaced must be named.',
+  428: 'The version that is meant must be named; on commands of rollouts an Idempotency-Key does as well.',
   503: 'The database is away or busy; Retry-After says when to ask again.',
 };
 
@@ -108,10 +108,9 @@ export const IdempotencyHeader = (): MethodDecorator & ClassDecorator =>
 
 export const IfMatchApi = (
   description = 'The ETag that was read; refused with 412 when the document has changed since.',
+  example = '"17"',
 ): MethodDecorator =>
-  applyDecorators(
-    ApiHeader({ name: 'If-Match', required: false, description, schema: { type: 'string', example: '"17"' } }),
-  );
+  applyDecorators(ApiHeader({ name: 'If-Match', required: false, description, schema: { type: 'string', example } }));
 
 /** Bodies to begin from, each of which works when it is sent as it is on a fresh start. */
 export const BodyExamples = (type: Type<unknown>, examples: Readonly<Record<string, object>>): MethodDecorator =>

@@ -6,22 +6,28 @@ import { ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
 import { CommentDto } from '../http/comment.dto.js';
 import { BodyExamples, CommentBody, IdempotencyHeader, IfMatchApi, WriteProblems } from '../http/openapi.js';
-import { IfMatchHeader, optional, type IfMatch } from '../http/preconditions.js';
+import { guarded, IfMatchHeader, type IfMatch } from '../http/preconditions.js';
 import { AcknowledgeDto, CancelDto, JumpDto, PromoteDto, RetryDto, RolloutDto, VerdictDto } from './rollout.dto.js';
+
+/** What makes a command that is sent twice one that is done once. */
+const Repeatable = (): MethodDecorator =>
+  applyDecorators(
+    IdempotencyHeader(),
+    IfMatchApi('The ETag that was read, or * for whatever it is now. Either this or Idempotency-Key is required.', '*'),
+  );
 
 /** What every command has in common. */
 const Command = (summary: string, description?: string): MethodDecorator =>
   applyDecorators(
     HttpCode(200),
     ForRole('operator'),
-    IdempotencyHeader(),
-    IfMatchApi(),
+    Repeatable(),
     ApiOperation({ summary, ...(description === undefined ? {} : { description }) }),
     ApiOkResponse({ type: RolloutDto }),
-    WriteProblems(412),
+    WriteProblems(412, 428),
   );
 
-/** What people and scripts ask of a rollout that lives. In a state in which it makes no sense a command is refused: 409 with what does. */
+/** What people and scripts ask of a rollout that lives, with If-Match or an Idempotency-Key. In a state in which it makes no sense a command is refused: 409 with what does. */
 @ApiTags('Rollouts')
 @ApiParam({ name: 'project', example: 'default' })
 @ApiParam({ name: 'environment', example: 'production' })
@@ -42,7 +48,7 @@ export class SteeringController {
     @Body() _body: CommentDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<RolloutDocument> {
-    return this.steering.pause(by, ref, optional(ifMatch));
+    return this.steering.pause(by, ref, guarded(ifMatch, by));
   }
 
   @Post('resume')
@@ -54,7 +60,7 @@ export class SteeringController {
     @Body() _body: CommentDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<RolloutDocument> {
-    return this.steering.resume(by, ref, optional(ifMatch));
+    return this.steering.resume(by, ref, guarded(ifMatch, by));
   }
 
   @Post('promote')
@@ -69,7 +75,7 @@ export class SteeringController {
     @Body() { full }: PromoteDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<RolloutDocument> {
-    return this.steering.promote(by, ref, full === true, optional(ifMatch));
+    return this.steering.promote(by, ref, full === true, guarded(ifMatch, by));
   }
 
   @Post('jump')
@@ -81,7 +87,7 @@ export class SteeringController {
     @Body() { stage }: JumpDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<RolloutDocument> {
-    return this.steering.jump(by, ref, stage, optional(ifMatch));
+    return this.steering.jump(by, ref, stage, guarded(ifMatch, by));
   }
 
   @Post('rollback')
@@ -93,7 +99,7 @@ export class SteeringController {
     @Body() _body: CommentDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<RolloutDocument> {
-    return this.steering.rollback(by, ref, optional(ifMatch));
+    return this.steering.rollback(by, ref, guarded(ifMatch, by));
   }
 
   @Post('cancel')
@@ -108,7 +114,7 @@ export class SteeringController {
     @Body() { keep }: CancelDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<RolloutDocument> {
-    return this.steering.cancel(by, ref, keep ?? 'baseline', optional(ifMatch));
+    return this.steering.cancel(by, ref, keep ?? 'baseline', guarded(ifMatch, by));
   }
 
   @Post('approve')
@@ -123,7 +129,7 @@ export class SteeringController {
     @Body() _body: CommentDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<RolloutDocument> {
-    return this.steering.approve(by, ref, optional(ifMatch));
+    return this.steering.approve(by, ref, guarded(ifMatch, by));
   }
 
   @Post('acknowledge')
@@ -138,24 +144,23 @@ export class SteeringController {
     @Body() { reshuffle }: AcknowledgeDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<RolloutDocument> {
-    return this.steering.acknowledge(by, ref, reshuffle === true, optional(ifMatch));
+    return this.steering.acknowledge(by, ref, reshuffle === true, guarded(ifMatch, by));
   }
 
   @Post('retry')
   @ForRole('operator')
-  @IdempotencyHeader()
-  @IfMatchApi()
+  @Repeatable()
   @ApiOperation({ summary: 'Start it again', description: 'A new rollout with the same plan and the same users.' })
   @BodyExamples(RetryDto, { 'With the same users': { comment: 'fixed' } })
   @ApiCreatedResponse({ type: RolloutDto, headers: { Location: { schema: { type: 'string' } } } })
-  @WriteProblems(412)
+  @WriteProblems(412, 428)
   retry(
     @By() by: Actor,
     @Param() ref: RolloutRef,
     @Body() { reshuffle, enable }: RetryDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<RolloutDocument> {
-    return this.rollouts.retry(by, ref, { reshuffle, enable }, optional(ifMatch));
+    return this.rollouts.retry(by, ref, { reshuffle, enable }, guarded(ifMatch, by));
   }
 
   @Post('verdicts')
