@@ -136,6 +136,7 @@ describe('everything that is kept', () => {
     flagsPerProject: () => api.admin.post(`${P}/flags`, { key: 'c', type: 'boolean' }),
     cohortsPerProject: () => api.admin.post(`${P}/cohorts`, { key: 'c' }),
     environmentsPerProject: () => api.admin.post(`${P}/environments`, { key: 'staging' }),
+    webhooksPerProject: () => api.admin.post(`${P}/webhooks`, { key: 'c', url: 'https://example.com/' }),
     rulesPerFlag: () => targeting(['x', 'y', 'z'].map((id) => rule(id))),
     conditionsPerRule: () => targeting([rule('x', condition('1'), condition('2'), condition('3'))]),
     valuesPerCondition: () => targeting([rule('x', condition('1', '2', '3'))]),
@@ -162,7 +163,10 @@ describe('everything that is kept', () => {
     }
     await api.admin.post(`${P}/flags`, { key: 'a', type: 'boolean' }).expect(201);
     await api.admin.post(`${P}/flags`, { key: 'b', type: 'string', variants: { v: 'x' } }).expect(201);
-    for (const key of ['a', 'b']) await api.admin.post(`${P}/cohorts`, { key }).expect(201);
+    for (const key of ['a', 'b']) {
+      await api.admin.post(`${P}/cohorts`, { key }).expect(201);
+      await api.admin.post(`${P}/webhooks`, { key, url: 'https://example.com/' }).expect(201);
+    }
     const small: Settings = Object.fromEntries(
       Object.keys(DEFAULT_LIMITS).map((name) => [
         `FLEDGE_LIMIT_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`,

@@ -19,6 +19,7 @@ import type { Runtime } from './runtime.js';
 import { RuntimeModule } from './runtime.module.js';
 import { TelemetryModule } from './telemetry/telemetry.module.js';
 import { TokensModule } from './tokens/tokens.module.js';
+import { WebhooksModule } from './webhooks/webhooks.module.js';
 
 /** The table of contents, in the order in which data flows: from a write to the SDKs. */
 @Module({})
@@ -34,6 +35,7 @@ export class AppModule {
         FlagsModule,
         CohortsModule,
         RolloutsModule,
+        WebhooksModule,
         ChangesModule,
         TokensModule,
         DeclarationsModule,

@@ -2,6 +2,7 @@ import { BlockList, isIPv4 } from 'node:net';
 import { resolve } from 'node:path';
 import { DEFAULT_LIMITS, type Limits } from '@fledge/store';
 import { Reader, type Environment } from './config-reader.js';
+import { readOutgoing, readSealingKeys, type OutgoingSettings } from './outgoing/settings.js';
 import { readLogin, readPublicUrl, type LoginSettings } from './login/settings.js';
 import { DEFAULT_REQUEST_LIMITS, RANGES, variableOf, type RequestLimits } from './http/request-limits.js';
 
@@ -20,6 +21,10 @@ export type Config = {
   readonly http: HttpSettings;
   /** Whether this process decides about rollouts; another on the same database may. */
   readonly reconciles: boolean;
+  /** Where the service itself may send requests, and how patiently. */
+  readonly outgoing: OutgoingSettings;
+  /** What seals the secrets that must be readable again, the first of them what is new; none: a key in the database. */
+  readonly sealingKeys: readonly Buffer[];
   /** How people sign in; undefined: with tokens only. */
   readonly login: LoginSettings | undefined;
 };
@@ -79,6 +84,8 @@ export function readConfig(env: Environment): Config {
       publicUrl,
     },
     reconciles: reader.oneOf('FLEDGE_RECONCILER', ['on', 'off']) !== 'off',
+    outgoing: readOutgoing(reader),
+    sealingKeys: readSealingKeys(reader),
     login: readLogin(reader, publicUrl),
   };
   if (problems.length > 0) throw new ConfigError(problems);

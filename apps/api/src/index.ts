@@ -6,3 +6,4 @@ export { createLogger, type Logger } from './log.js';
 export { openApiDocument } from './openapi.js';
 export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.js';
 export { firstStart } from './bootstrap/first-start.js';
+export { Outgoing } from './outgoing/outgoing.js';

@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import {
   ChangeStore,
   CohortStore,
+  DeliveryStore,
   EnvironmentStore,
   ExposureStore,
   FlagStore,
@@ -18,12 +19,14 @@ import {
   SecretStore,
   TargetingStore,
   TokenStore,
+  WebhookStore,
 } from '@fledge/store';
 import { Authenticator } from './auth/authenticator.js';
 import { SnapshotCache } from './delivery/snapshot-cache.js';
 import { StreamHub } from './delivery/stream-hub.js';
 import { Metrics } from './health/metrics.js';
 import { RateLimits } from './http/rate-limits.js';
+import { Outgoing } from './outgoing/outgoing.js';
 import { TelemetryIntake } from './telemetry/intake.js';
 import { RolloutSignals } from './rollouts/signals.js';
 import { Login } from './login/login.js';
@@ -56,6 +59,9 @@ export class RuntimeModule {
       { provide: TokenStore, useValue: stores.tokens },
       { provide: SecretStore, useValue: stores.secrets },
       { provide: ExposureStore, useValue: stores.exposures },
+      { provide: WebhookStore, useValue: stores.webhooks },
+      { provide: DeliveryStore, useValue: stores.deliveries },
+      { provide: Outgoing, useValue: runtime.outgoing },
       { provide: TelemetryIntake, useValue: runtime.telemetry },
       { provide: SnapshotCache, useValue: runtime.snapshots },
       { provide: StreamHub, useValue: runtime.streams },

@@ -5,6 +5,7 @@ import {
   ChangeStore,
   CohortStore,
   createDataSource,
+  DeliveryStore,
   endSilentConnections,
   EnvironmentStore,
   ExposureStore,
@@ -15,6 +16,7 @@ import {
   OutcomeStore,
   PatternCheck,
   SecretStore,
+  Sealer,
   cleanUp,
   cleanUpTelemetry,
   probe,
@@ -30,6 +32,8 @@ import {
   SnapshotStore,
   TargetingStore,
   TokenStore,
+  WebhookDelivering,
+  WebhookStore,
 } from '@fledge/store';
 import { Authenticator } from './auth/authenticator.js';
 import type { Config, HttpSettings } from './config.js';
@@ -42,6 +46,9 @@ import { Login } from './login/login.js';
 import { Sessions } from './login/sessions.js';
 import { RateLimits } from './http/rate-limits.js';
 import type { Logger } from './log.js';
+import { Courier } from './outgoing/courier.js';
+import { messages } from './outgoing/messages.js';
+import { Outgoing } from './outgoing/outgoing.js';
 import { Reconciler } from './reconciler/reconciler.js';
 import { RolloutSignals } from './rollouts/signals.js';
 import { TelemetryIntake } from './telemetry/intake.js';
@@ -66,6 +73,8 @@ export type Stores = {
   readonly secrets: SecretStore;
   readonly outcomes: OutcomeStore;
   readonly exposures: ExposureStore;
+  readonly webhooks: WebhookStore;
+  readonly deliveries: DeliveryStore;
 };
 
 /** Everything that lives as long as the process: connections, stores, caches and the loops that keep them true. */
@@ -77,6 +86,7 @@ export type Runtime = {
   readonly authenticator: Authenticator;
   readonly rates: RateLimits;
   readonly telemetry: TelemetryIntake;
+  readonly outgoing: Outgoing;
   readonly sessions: Sessions;
   readonly login: Login;
   readonly readiness: Readiness;
@@ -89,7 +99,7 @@ export type Runtime = {
 
 export type RuntimeOptions = Pick<
   Config,
-  'adminToken' | 'limits' | 'poolSize' | 'streams' | 'http' | 'reconciles' | 'login'
+  'adminToken' | 'limits' | 'poolSize' | 'streams' | 'http' | 'reconciles' | 'outgoing' | 'sealingKeys' | 'login'
 > & {
   readonly url: string;
   readonly directUrl: string;
@@ -112,6 +122,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const dataSource = createDataSource({ url: options.url, poolSize: options.poolSize, migrations });
   const patterns = new PatternCheck();
   const targetings = new TargetingStore(dataSource, limits, patterns);
+  const secrets = new SecretStore(dataSource);
+  const sealer = new Sealer(secrets, options.sealingKeys);
   const stores: Stores = {
     projects: new ProjectStore(dataSource),
     environments: new EnvironmentStore(dataSource, limits),
@@ -129,9 +141,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     exports: new ExportStore(dataSource),
     imports: new ImportStore(dataSource, limits, patterns),
     tokens: new TokenStore(dataSource),
-    secrets: new SecretStore(dataSource),
+    secrets,
     outcomes: new OutcomeStore(dataSource),
     exposures: new ExposureStore(dataSource),
+    webhooks: new WebhookStore(dataSource, sealer, limits),
+    deliveries: new DeliveryStore(dataSource),
   };
   const snapshots = new SnapshotCache(new SnapshotStore(dataSource), log);
   const signals = new RolloutSignals();
@@ -158,6 +172,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     onRollout: (id) => {
       signals.wake(id);
       reconciler.wake();
+      courier.wake();
     },
     onConnected: () => void poll(),
     onTrouble: (message) =>
@@ -180,6 +195,15 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     'which',
     async () => ({ oldest: await reconciling.lagSeconds() }),
   );
+  const outgoing = new Outgoing(options.outgoing);
+  const delivering = new WebhookDelivering(dataSource, sealer, options.outgoing.retries);
+  const attempted = metrics.counter(
+    'fledge_webhook_attempts_total',
+    'Attempts of this replica to deliver a message, by how they ended.',
+    'outcome',
+  );
+  const courier = new Courier([messages(delivering, outgoing, attempted, log)], log);
+  metrics.gauges('fledge_webhook_deliveries', 'Messages to webhooks by state.', 'state', () => delivering.states());
   const telemetry = new TelemetryIntake(stores.outcomes, stores.exposures);
   metrics.gauge('fledge_reports_waiting', 'Reports of SDKs that are not yet written.', () => telemetry.waiting);
   metrics.gauge('fledge_reports_counted', 'Reports of SDKs counted since the start.', () => telemetry.totals.counted);
@@ -197,6 +221,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const close = async (): Promise<void> => {
     await feed.stop();
     await reconciler.stop();
+    await courier.stop();
     await telemetry.stop();
     await patterns.stop();
     await authenticator.stop();
@@ -211,6 +236,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     authenticator,
     rates: new RateLimits(options.http.limits),
     telemetry,
+    outgoing,
     sessions,
     login: new Login(options.login, sessions, stores.tokens, log),
     readiness,
@@ -220,7 +246,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       await dataSource.initialize();
       endSilentConnections(dataSource, options.silenceMs);
       feed.start();
-      if (options.reconciles) reconciler.start();
+      if (options.reconciles) {
+        reconciler.start();
+        courier.start();
+      }
       let polledAt = 0;
       loops.push(
         setInterval(() => {

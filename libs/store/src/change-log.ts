@@ -12,7 +12,16 @@ export const CHANNEL = 'fledge_change';
 export const TOKENS = 'tokens';
 
 export type SubjectType =
-  'project' | 'environment' | 'flag' | 'targeting' | 'cohort' | 'members' | 'token' | 'rollout' | 'rollout-plan';
+  | 'project'
+  | 'environment'
+  | 'flag'
+  | 'targeting'
+  | 'cohort'
+  | 'members'
+  | 'token'
+  | 'rollout'
+  | 'rollout-plan'
+  | 'webhook';
 
 /** What goes into the log beside who and when. */
 export type ChangeRecord = {

@@ -35,14 +35,15 @@ export {
   RolloutHistory,
   type RolloutCheck,
   type RolloutDecision,
-  type RolloutEvent,
   type RolloutVerdict,
 } from './rollouts/rollout-history.js';
+export type { RolloutEvent } from './rollouts/event.js';
 export { RolloutPlanStore, type RolloutPlanDocument, type RolloutPlanInput } from './rollouts/rollout-plans.js';
 export { RolloutStore, type RolloutQuery, type StartedRollout, type StartPreview } from './rollouts/rollouts.js';
 export type { RolloutRequest } from './rollouts/start.js';
 export { RolloutSteering, type NewVerdict } from './rollouts/steering.js';
 export type { Keep } from './rollouts/steps.js';
+export { SealError, Sealer } from './sealing.js';
 export { SecretStore } from './secrets.js';
 export { endSilentConnections } from './silence.js';
 export { SnapshotStore, type Missed, type Position } from './snapshots.js';
@@ -68,3 +69,19 @@ export {
   type Rotation,
   type TokenDocument,
 } from './tokens.js';
+export { DeliveryStore, type DeliveryDocument, type DeliveryQuery } from './webhooks/deliveries.js';
+export {
+  delayAfter,
+  WebhookDelivering,
+  type Attempted,
+  type ClaimedDelivery,
+  type RetryPlan,
+} from './webhooks/delivering.js';
+export {
+  USUAL_EVENTS,
+  WEBHOOK_EVENTS,
+  WebhookStore,
+  type WebhookDocument,
+  type WebhookEdit,
+  type WebhookWithSecret,
+} from './webhooks/webhooks.js';

@@ -6,6 +6,7 @@ export type Limits = DocumentLimits & {
   readonly flagsPerProject: number;
   readonly cohortsPerProject: number;
   readonly environmentsPerProject: number;
+  readonly webhooksPerProject: number;
 };
 
 export const DEFAULT_LIMITS: Limits = {
@@ -13,6 +14,7 @@ export const DEFAULT_LIMITS: Limits = {
   flagsPerProject: 10_000,
   cohortsPerProject: 1_000,
   environmentsPerProject: 100,
+  webhooksPerProject: 20,
 };
 
 /** @throws DomainError `limit_reached` when `count` more of `name` would be too many. */

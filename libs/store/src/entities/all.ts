@@ -18,6 +18,8 @@ import { SecretRow } from './secret.entity.js';
 import { TargetingRow } from './targeting.entity.js';
 import { TelemetryReportRow } from './telemetry-report.entity.js';
 import { TokenRow } from './token.entity.js';
+import { WebhookDeliveryRow } from './webhook-delivery.entity.js';
+import { WebhookRow } from './webhook.entity.js';
 
 /** Every table as TypeORM knows it; the migrations make them, the drift check compares. */
 export const entities = [
@@ -44,4 +46,6 @@ export const entities = [
   TargetingRow,
   TelemetryReportRow,
   TokenRow,
+  WebhookDeliveryRow,
+  WebhookRow,
 ];

@@ -36,6 +36,7 @@ export type GateAnswer = { readonly open: boolean; readonly detail: string; read
 @Index('rollout_live', { synchronize: false })
 @Index('rollout_external_key', { synchronize: false })
 @Index('rollout_due', { synchronize: false })
+@Index('rollout_gate_due', { synchronize: false })
 @Index('rollout_environment', ['environmentId', 'createdAt'])
 export class RolloutRow {
   @PrimaryGeneratedColumn('uuid')
@@ -118,6 +119,10 @@ export class RolloutRow {
   @Column('jsonb', { default: [] })
   reasons!: readonly string[];
 
+  /** The newest reason in a sentence with figures. */
+  @Column('text', { nullable: true })
+  detail!: string | null;
+
   /** The stage's bake so far in ms; in the warm-up the warm-up's time, after completion the watch's. */
   @Column('double precision', { name: 'baked_ms', default: 0 })
   bakedMs!: number;
@@ -140,6 +145,14 @@ export class RolloutRow {
   /** Of this stage only, by the gate's index. */
   @Column('jsonb', { default: {} })
   gates!: Readonly<Record<string, GateAnswer>>;
+
+  /** When its webhook gates are asked next; null: nobody waits for them. */
+  @Column('timestamptz', { name: 'gate_due_at', nullable: true })
+  gateDueAt!: Date | null;
+
+  /** Who is asking them: whoever holds another lease answers too late. */
+  @Column('uuid', { name: 'gate_lease', nullable: true })
+  gateLease!: string | null;
 
   @Column('timestamptz', { name: 'start_at', nullable: true })
   startAt!: Date | null;

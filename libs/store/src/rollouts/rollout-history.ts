@@ -1,32 +1,16 @@
 import type { GuardrailCheck } from '@fledge/canary';
 import type { DataSource } from 'typeorm';
-import type { ActorName } from '../actor.js';
 import { iso } from '../documents.js';
 import type { RolloutCheckRow } from '../entities/rollout-check.entity.js';
 import type { RolloutDecisionRow } from '../entities/rollout-decision.entity.js';
 import type { RolloutEventRow } from '../entities/rollout-event.entity.js';
-import type { RolloutPhase, RolloutRow, RolloutState } from '../entities/rollout.entity.js';
+import type { RolloutRow, RolloutState } from '../entities/rollout.entity.js';
 import { DomainError } from '../errors.js';
 import { slice, toPage, type Page, type PageQuery } from '../page.js';
 import { readConsistently } from '../transaction.js';
 import { checksOf } from './document.js';
+import { eventDocument, type RolloutEvent } from './event.js';
 import { findRollout, type RolloutRef } from './find.js';
-
-/** One transition of a rollout, and where it stood after it. */
-export type RolloutEvent = {
-  readonly id: string;
-  readonly at: string;
-  readonly type: string;
-  readonly state: RolloutState;
-  readonly phase: RolloutPhase | null;
-  readonly stage: number;
-  readonly percentage: number;
-  readonly epoch: number | null;
-  readonly reason: string | null;
-  readonly detail: string | null;
-  readonly comment: string | null;
-  readonly actor: ActorName;
-};
 
 /** What one guardrail said at one tick. */
 export type RolloutCheck = Omit<RolloutCheckRow, 'decisionId' | 'decision'>;
@@ -164,21 +148,6 @@ function verdictOn(row: RolloutRow): RolloutVerdict {
     })),
   };
 }
-
-const eventDocument = (row: RolloutEventRow): RolloutEvent => ({
-  id: row.id,
-  at: iso(row.at),
-  type: row.type,
-  state: row.state,
-  phase: row.phase,
-  stage: row.stage,
-  percentage: row.percentage,
-  epoch: row.epoch,
-  reason: row.reason,
-  detail: row.detail,
-  comment: row.comment,
-  actor: row.actor,
-});
 
 const decisionDocument = (row: RolloutDecisionRow & { checks: RolloutCheck[] | null }): RolloutDecision => ({
   id: row.id,

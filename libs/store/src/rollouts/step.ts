@@ -7,32 +7,37 @@ import type { Targeting } from '../entities/targeting.entity.js';
 import type { Limits } from '../limits.js';
 import { changeTargeting, type ChangedTargeting, type Located } from '../targeting-change.js';
 import { updateRow, type Tx } from '../transaction.js';
+import { announce } from '../webhooks/outbox.js';
 import { ROLLOUT_CHANNEL } from './channel.js';
 import { rolloutRecord } from './document.js';
 
 /** What can happen to a rollout; every one is an event. */
-export type RolloutEventType =
-  | 'scheduled'
-  | 'started'
-  | 'warmed_up'
-  | 'learned'
-  | 'advanced'
-  | 'held'
-  | 'continued'
-  | 'inconclusive'
-  | 'awaiting_gate'
-  | 'awaiting_approval'
-  | 'approved'
-  | 'paused'
-  | 'resumed'
-  | 'promoted'
-  | 'jumped'
-  | 'acknowledged'
-  | 'verdict'
-  | 'completed'
-  | 'watch_ended'
-  | 'rolled_back'
-  | 'cancelled';
+export const ROLLOUT_EVENTS = [
+  'scheduled',
+  'started',
+  'warmed_up',
+  'learned',
+  'advanced',
+  'held',
+  'continued',
+  'inconclusive',
+  'awaiting_gate',
+  'awaiting_approval',
+  'gate_opened',
+  'approved',
+  'paused',
+  'resumed',
+  'promoted',
+  'jumped',
+  'acknowledged',
+  'verdict',
+  'completed',
+  'watch_ended',
+  'rolled_back',
+  'cancelled',
+] as const;
+
+export type RolloutEventType = (typeof ROLLOUT_EVENTS)[number];
 
 /** When a step is taken: the database's time, and the epoch that begins if it writes the rule. */
 export type Moment = { readonly now: Date; readonly epoch: number };
@@ -102,7 +107,7 @@ export async function takeStep(
   return { rollout: next, targeting };
 }
 
-/** Appends an event, and wakes who waits for it. */
+/** Appends an event, with what is to be sent of it, and wakes who waits for it. */
 export async function recordEvent(
   tx: Tx,
   by: Actor,
@@ -111,8 +116,7 @@ export async function recordEvent(
   at: Date,
 ): Promise<void> {
   const { id, state, phase, stage, percentage, epoch } = rollout;
-  await tx.insert(RolloutEventRow, {
-    rolloutId: id,
+  const event = {
     at,
     type: step.event,
     state,
@@ -124,7 +128,9 @@ export async function recordEvent(
     detail: step.detail ?? null,
     comment: by.comment ?? null,
     actor: actorName(by),
-  });
+  };
+  const inserted = await tx.insert(RolloutEventRow, { rolloutId: id, ...event });
+  await announce(tx, rollout, { id: String(inserted.identifiers[0]?.['id']), ...event, at: at.toISOString() });
   await tx.query(`SELECT pg_notify($1, $2)`, [ROLLOUT_CHANNEL, id]);
 }
 

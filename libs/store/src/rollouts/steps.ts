@@ -10,10 +10,17 @@ import { nextCheck } from './tick-clock.js';
 export type Why = { readonly event: RolloutEventType; readonly reason?: string; readonly detail?: string };
 
 /** What a new stage forgets of the old one. */
-const FRESH_STAGE = { bakedMs: 0, approvals: [], gates: {}, reasons: [] } as const;
+const FRESH_STAGE = {
+  bakedMs: 0,
+  approvals: [],
+  gates: {},
+  gateDueAt: null,
+  gateLease: null,
+  reasons: [],
+} as const;
 
 /** What an end leaves to do: nothing. */
-const OVER = { phase: null, nextCheckAt: null, watchUntil: null } as const;
+const OVER = { phase: null, nextCheckAt: null, watchUntil: null, gateDueAt: null, gateLease: null } as const;
 
 function markOf(rollout: RolloutRow, percentage: number, { epoch }: Moment): Measure {
   const { id, canary, baseline, plan, evidence } = rollout;
