@@ -3,6 +3,9 @@
 // branch is predictable, few enough that the processor's cache and not the machine's memory is measured. BENCH_UNITS asks
 // for another power of two; with many, what is looked up among 10,000 members waits for memory.
 
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
 const UNITS = Number(process.env.BENCH_UNITS ?? 1_024);
 const LARGE_COHORT = 10_000;
 
@@ -37,13 +40,15 @@ function booleanFlag(key, rules = [], fallthrough = 'off') {
   };
 }
 
-function splitFlag(key) {
-  const split = ['control', 'blue', 'green'].map((variant, index) => ({ variant, weight: index === 2 ? 34 : 33 }));
+const ARMS = ['control', 'blue', 'green', 'red'];
+
+function splitFlag(key, weights = [33, 33, 34]) {
+  const split = weights.map((weight, index) => ({ variant: ARMS[index], weight }));
   return {
     key,
     type: 'string',
     enabled: true,
-    variants: { control: 'control', blue: 'blue', green: 'green' },
+    variants: Object.fromEntries(split.map(({ variant }) => [variant, variant])),
     offVariant: 'control',
     prerequisites: [],
     rules: [],
@@ -54,12 +59,12 @@ function splitFlag(key) {
 const is = (attribute, operator, ...values) => ({ attribute, operator, values });
 const quarter = { gate: { percentage: 25 } };
 
-/** Five rules of two conditions each; nobody meets the first four, everybody the last. */
+/** Five rules of two conditions each: everybody meets the first condition of every rule, and both of the last alone. */
 const fiveRules = [
-  { conditions: [is('country', 'in', 'AT', 'CH', 'LI'), is('plan', 'in', 'enterprise')] },
-  { conditions: [is('age', 'gt', 90), is('country', 'in', 'DE')] },
-  { conditions: [is('plan', 'in', 'trial', 'partner'), is('age', 'gte', 18)] },
-  { conditions: [is('country', 'in', 'CN'), is('plan', 'in', 'free')] },
+  { conditions: [is('plan', 'in', 'free', 'enterprise'), is('country', 'in', 'AT', 'CH', 'LI')] },
+  { conditions: [is('country', 'in', 'DE', 'FR', 'US', 'JP', 'BR'), is('age', 'gt', 90)] },
+  { conditions: [is('age', 'gte', 18), is('plan', 'in', 'trial', 'partner')] },
+  { conditions: [is('age', 'gt', 10), is('country', 'in', 'CN')] },
   { conditions: [is('plan', 'in', 'free', 'enterprise'), is('age', 'gte', 18)] },
 ];
 
@@ -96,6 +101,9 @@ function snapshot(flags, cohorts = []) {
   };
 }
 
+/** A document of one flag, `banner`, which shares everybody out among up to four arms. */
+export const splitSnapshot = (weights) => snapshot([splitFlag('banner', weights)]);
+
 const everyone = Array.from({ length: UNITS }, (_, i) => i);
 const truth = (expected) => (valueOf) => everyone.every((i) => valueOf(i) === expected(i));
 
@@ -105,7 +113,7 @@ const countOf = (valueOf, wanted) => everyone.filter((i) => valueOf(i) === wante
 
 /**
  * `ask`: the getter an application would use; `all` evaluates every flag in one call, `per` of them. `holds` judges
- * what every unit is given before anything is timed. `bar`: the ratio to the reference that Fledge has to reach.
+ * what every unit (the first `asked`) is given before anything is timed. `bar`: the ratio to the reference that Fledge has to reach.
  */
 export const scenarios = [
   {
@@ -157,6 +165,7 @@ export const scenarios = [
     bar: 1.2,
     ask: 'all',
     per: 1_000,
+    asked: 50,
     snapshot: snapshotOf(1_000),
     holds: (valueOf) => everyone.slice(0, 50).every((i) => isWhole(valueOf(i))),
   },
@@ -185,6 +194,18 @@ function isWhole(values) {
 
 /** The context of the i-th call. */
 export const contextOf = (i) => contexts[i & (UNITS - 1)];
+
+/** The same contexts as another engine's documentation has them, made before anything is timed. */
+export function contextsAs(translate) {
+  const translated = contexts.map(translate);
+  return (i) => translated[i & (UNITS - 1)];
+}
+
+/** The version of a package that was installed here. */
+export function versionOf(name) {
+  const path = fileURLToPath(new URL(`../node_modules/${name}/package.json`, import.meta.url));
+  return JSON.parse(readFileSync(path, 'utf8')).version;
+}
 
 /** How many contexts there are. */
 export const CONTEXTS = UNITS;

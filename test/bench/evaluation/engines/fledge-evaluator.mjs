@@ -18,5 +18,5 @@ export const engine = {
   },
   values: (all) => Object.fromEntries(Object.entries(all).map(([key, { value }]) => [key, value])),
   encode: (snapshot) => JSON.stringify(snapshot),
-  load: (document) => createEvaluator(document),
+  load: (text) => createEvaluator(JSON.parse(text)),
 };

@@ -20,5 +20,5 @@ export const engine = {
   values: (all) => Object.fromEntries(Object.entries(all).map(([key, { value }]) => [key, value])),
   /** The text this engine loads for a snapshot, and what it keeps of it until a flag is first evaluated. */
   encode: (snapshot) => JSON.stringify(snapshot),
-  load: (document) => createClient({ snapshot: document }),
+  load: (text) => createClient({ snapshot: JSON.parse(text) }),
 };
