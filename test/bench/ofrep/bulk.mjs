@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { note } from '../rows.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -67,6 +68,14 @@ async function main() {
       report('all flags, a new user each', bulk);
       report('all flags, 304', same);
       report('one flag', one);
+      note({
+        group: 'server',
+        what: `all ${values.flags} flags for a new user over HTTP, against bare node:http`,
+        value: reference.cpu / bulk.cpu,
+        bar: 1 / 4,
+        atLeast: true,
+        more: `${bulk.rate.toFixed(0)} and ${reference.rate.toFixed(0)} requests a second`,
+      });
     }
     bare.process.kill();
   } finally {

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { note } from '../rows.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -59,6 +60,14 @@ async function main() {
         console.log(
           `  ${name}: 1/${(reference.rate / counted.rate).toFixed(1)} of the reference, 1/${(counted.cpu / reference.cpu).toFixed(1)} by processor time of the process`,
         );
+        note({
+          group: 'server',
+          what: `intake of ${name}, stored in PostgreSQL, against bare node:http`,
+          value: reference.cpu / counted.cpu,
+          bar: 1 / 8,
+          atLeast: true,
+          more: `${counted.rate.toFixed(0)} and ${reference.rate.toFixed(0)} reports a second`,
+        });
         console.log(line('bare node:http', reference));
         console.log(line('fledge', counted));
       }

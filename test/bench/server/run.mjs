@@ -2,14 +2,16 @@
 // Start, memory, snapshots, streams and the cost of a change, beside a bare node:http server in the same run. Reports, asserts nothing.
 // On a machine that does other things besides, believe processor time and memory. Snapshots are measured where wrk is installed.
 //   node test/bench/server/run.mjs [--streams 10000] [--toggles 200] [--seconds 5] [--only idle,broadcast] [--flags 1000]
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createClient } from '../../../sdk/dist/index.js';
+import { note } from '../rows.mjs';
 import { cpuMs, portOf, quantile, residentMiB, until } from './measure.mjs';
+import { hasWrk, wrk } from './wrk.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -35,6 +37,14 @@ try {
   console.log(
     `Node ${process.version}; start to ready on an existing embedded database: ${service.readyMs} ms wall, ${service.readyCpuMs} ms of processor time of the service (bar: 3 s)`,
   );
+  note({
+    group: 'server',
+    what: 'start to ready on an existing embedded database',
+    value: service.readyMs / 1_000,
+    unit: ' s',
+    bar: 3,
+    more: `${(service.readyCpuMs / 1_000).toFixed(1)} s of processor time`,
+  });
   for (const part of [idle, snapshots, toggles, broadcast, costOfChange])
     if (values.only.split(',').includes(part.name)) await part(service);
   await stop(service);
@@ -49,41 +59,43 @@ async function idle({ url, pid }) {
   );
   await new Promise((resolve) => setTimeout(resolve, 5_000));
   console.log(`idle with ${values.flags} flags, their snapshot held: ${residentMiB(pid)} MiB (bar: 150 MiB)`);
+  note({
+    group: 'server',
+    what: `memory, idle with ${values.flags} flags`,
+    value: residentMiB(pid),
+    unit: ' MiB',
+    bar: 150,
+  });
 }
 
 /** Requests per second of processor time: what both servers would do on a core of their own. */
 async function snapshots({ url, pid }) {
-  if (spawnSync('wrk', ['-v']).error !== undefined) return console.log('snapshots: not measured, wrk is not installed');
+  if (!hasWrk()) return console.log('snapshots: not measured, wrk is not installed');
   const key = await newKey(url);
   const headers = { authorization: `Bearer ${key}`, 'accept-encoding': 'gzip' };
   const answer = await raw(`${url}/sdk/v1/snapshot`, headers);
   const bare = await startBare(answer.length);
   for (const [name, more, bar] of [
-    ['gzip', {}, '1/2'],
-    ['304', { 'if-none-match': answer.etag }, '1/3'],
+    ['gzip', {}, 1 / 2],
+    ['304', { 'if-none-match': answer.etag }, 1 / 3],
   ]) {
-    const [ours, reference] = [
-      wrk(`${url}/sdk/v1/snapshot`, { ...headers, ...more }, pid),
-      wrk(`${bare.url}/${name}`, { ...headers, ...more }, bare.child.pid),
-    ];
+    const options = { headers: { ...headers, ...more }, seconds: Number(values.seconds) };
+    const ours = wrk(`${url}/sdk/v1/snapshot`, pid, options);
+    const reference = wrk(`${bare.url}/${name}`, bare.child.pid, options);
+    note({
+      group: 'server',
+      what: `snapshot of ${values.flags} flags, ${name}, against bare node:http`,
+      value: ours.perCpu / reference.perCpu,
+      bar,
+      atLeast: true,
+      more: `${ours.perSecond} and ${reference.perSecond} requests a second`,
+    });
     console.log(
       `snapshot of ${values.flags} flags, ${name}${name === 'gzip' ? ` (${answer.length} bytes)` : ''}: ${ours.perSecond}/s, bare node:http ${reference.perSecond}/s; ` +
-        `per second of processor time ${ours.perCpu} and ${reference.perCpu}: ${(ours.perCpu / reference.perCpu).toFixed(2)} (bar: ${bar})`,
+        `per second of processor time ${ours.perCpu} and ${reference.perCpu}: ${(ours.perCpu / reference.perCpu).toFixed(2)} (bar: ${bar.toFixed(2)})`,
     );
   }
   bare.child.kill('SIGKILL');
-}
-
-function wrk(url, headers, pid) {
-  const options = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
-  const before = cpuMs(pid);
-  const { stdout } = spawnSync('wrk', ['-t1', '-c10', `-d${values.seconds}s`, ...options, url], { encoding: 'utf8' });
-  const cpu = cpuMs(pid) - before;
-  const requests = Number(/(\d+) requests in/.exec(stdout)?.[1]);
-  return {
-    perSecond: Math.round(Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1])),
-    perCpu: Math.round((requests * 1_000) / cpu),
-  };
 }
 
 /** From the answer to a toggle until an SDK has it, among 1,000 streams. */
@@ -105,6 +117,17 @@ async function toggles({ url }) {
   console.log(
     `toggle answered → seen in the SDK, 1,000 streams open: p50 ${quantile(times, 0.5)} ms, p99 ${quantile(times, 0.99)} ms (bar: 20 and 100 ms)`,
   );
+  for (const [name, share, bar] of [
+    ['p50', 0.5, 20],
+    ['p99', 0.99, 100],
+  ])
+    note({
+      group: 'server',
+      what: `toggle answered → seen in the SDK, 1,000 streams open, ${name}`,
+      value: quantile(times, share),
+      unit: ' ms',
+      bar,
+    });
   await client.close();
   await holder.release();
 }
@@ -132,6 +155,15 @@ async function broadcast({ url, pid }) {
     `${STREAMS} streams in one process: ${perStream.toFixed(1)} kB each (bar: 20), a toggle's answer → the last of them p50 ${quantile(times, 0.5)} ms, ` +
       `bare node:http ${quantile(bareTimes, 0.5)} ms (bar: 400 ms)`,
   );
+  note({ group: 'server', what: `memory for each of ${STREAMS} streams`, value: perStream, unit: ' kB', bar: 20 });
+  note({
+    group: 'server',
+    what: `toggle answered → the last of ${STREAMS} streams has it`,
+    value: quantile(times, 0.5),
+    unit: ' ms',
+    bar: 400,
+    more: `bare node:http ${quantile(bareTimes, 0.5)} ms`,
+  });
   await reference.release();
   bare.child.kill('SIGKILL');
   await holder.release();
@@ -154,6 +186,19 @@ async function costOfChange({ url, pid }) {
     console.log(
       `a toggle among ${flags} flags: ${bytes} bytes to each stream (bar: 2,000), ${costs.at(-1).toFixed(1)} ms of processor time`,
     );
+    note({
+      group: 'server',
+      what: `bytes to a stream for a toggle among ${flags} flags`,
+      value: bytes,
+      unit: ' B',
+      bar: 2_000,
+    });
+    note({
+      group: 'server',
+      what: `processor time of a toggle among ${flags} flags`,
+      value: costs.at(-1),
+      unit: ' ms',
+    });
     await holder.release();
   }
 }
