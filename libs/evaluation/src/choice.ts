@@ -11,13 +11,17 @@ export type Choice = {
   readonly value: JsonValue | undefined;
   readonly reason: Reason;
   readonly metadata: EvaluationMetadata;
-  readonly mark: Mark | undefined;
+  /** Where a rollout watches: the same choice as its arms make it. */
+  readonly arms: Arms | undefined;
   /** The answer, and the snapshot's version that it names; null before there is one. */
   version: unknown;
   answer: Evaluation | undefined;
 };
 
-/** The mark of a rollout: the buckets below the gate's limit are its canary. */
+/** One choice by the arm of the unit: the buckets below the gate's limit are the canary. */
+type Arms = { readonly gate: Gate; readonly canary: Choice; readonly baseline: Choice };
+
+/** The mark of a rollout, and what it says of itself. */
 export type Mark = { readonly gate: Gate; readonly metadata: EvaluationMetadata };
 
 /** True for what a flag may hand through. */
@@ -36,15 +40,20 @@ export function choice(
   const type = own(flag, 'type');
   const isValue = (value: unknown): value is JsonValue =>
     value !== null && value !== undefined && typeof value === type;
-  return {
+  const value = variant === null ? undefined : need(own(flag, 'variants'), variant, isValue);
+  const metadata = { ...need(flag, 'metadata', isMetadata, {}), ...extra };
+  const saying = (more: EvaluationMetadata, arms?: Arms): Choice => ({
     variant: variant ?? undefined,
-    value: variant === null ? undefined : need(own(flag, 'variants'), variant, isValue),
+    value,
     reason,
-    metadata: { ...need(flag, 'metadata', isMetadata, {}), ...extra },
-    mark,
+    metadata: { ...metadata, ...more },
+    arms,
     version: null,
     answer: undefined,
-  };
+  });
+  if (mark === undefined) return saying({});
+  const inArm = (arm: string): Choice => saying({ ...mark.metadata, arm });
+  return saying({}, { gate: mark.gate, canary: inArm('canary'), baseline: inArm('baseline') });
 }
 
 /** Compiles a rollout's mark, if there is one. What is not understood of it measures nothing and breaks nothing. */

@@ -1,5 +1,5 @@
 import { isMetadata } from './choice.js';
-import type { Choice, Mark } from './choice.js';
+import type { Choice } from './choice.js';
 import type { Context } from './context.js';
 import type { ErrorCode, Evaluation, EvaluationMetadata } from './evaluation.js';
 import type { FlagType } from './flag.js';
@@ -25,10 +25,12 @@ export type Evaluator = {
   evaluateAll(context: Context, now: Now): Record<string, Evaluation>;
 };
 
-/** The metadata of the unit's arm; who has no unit is in no arm. */
-function armOf({ gate, metadata }: Mark, context: JsonRecord, run: Run): EvaluationMetadata {
-  const bucket = bucketOf(gate, context, run);
-  return bucket === undefined ? {} : { ...metadata, arm: bucket >>> 0 < gate.limit ? 'canary' : 'baseline' };
+/** The choice as the unit's arm makes it, where a rollout watches; who has no unit is in no arm. */
+function inArm(choice: Choice, context: JsonRecord, run: Run): Choice {
+  const { arms } = choice;
+  const bucket = arms && bucketOf(arms.gate, context, run);
+  if (arms === undefined || bucket === undefined) return choice;
+  return bucket >>> 0 < arms.gate.limit ? arms.canary : arms.baseline;
 }
 
 const memories = new WeakMap<Evaluator, Memory>();
@@ -61,17 +63,16 @@ export function createEvaluator(snapshot: Snapshot, previous?: Evaluator): Evalu
     });
 
   /**
-   * The hot path. Its invariants: nothing is allocated unless the answer says something of this evaluation alone (an
-   * arm, a unit missing, a failed prerequisite); documents are not read, only what was compiled of them; a choice's
-   * answer is made once for a version of the snapshot.
+   * The hot path. Its invariants: nothing is allocated unless the answer says something of this evaluation alone (a unit
+   * missing, a failed prerequisite); documents are not read, only what was compiled of them; a choice's answer is made
+   * once for a version of the snapshot, and once for each arm where a rollout watches.
    */
   const answer = (key: string, node: Node<Choice>, context: Context, now: Now, expected?: FlagType): Evaluation => {
     begin(now);
     try {
       const attributes: JsonRecord = isRecord(context) ? context : {};
-      const chosen = resolve(node.part, attributes, run);
-      const { mark, value } = chosen;
-      if (mark !== undefined) run.extra = { ...run.extra, ...armOf(mark, attributes, run) };
+      const chosen = inArm(resolve(node.part, attributes, run), attributes, run);
+      const { value } = chosen;
       if (expected !== undefined && value !== undefined && typeof value !== expected)
         return error('TYPE_MISMATCH', `of type ${typeof value}, not ${expected}`, chosen.metadata);
       if (run.extra !== undefined) return answerOf(chosen);

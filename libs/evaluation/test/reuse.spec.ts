@@ -215,4 +215,18 @@ describe('the work of an evaluation', () => {
     expect(evaluator.evaluate('flag', { targetingKey: 'user-2' }, 0)).toBe(answer);
     expect(Object.isFrozen(answer) && Object.isFrozen(answer.metadata)).toBe(true);
   });
+
+  it('allocates one answer for each arm of a rollout, however many units it has', () => {
+    const measure = { rollout: 'r', epoch: 7, canary: 'b', baseline: 'a', percentage: 50, metrics: {} };
+    const gate = { percentage: 50, otherwise: 'a' };
+    const rule = { id: 'r', conditions: [], gate, serve: { variant: 'b' }, measure };
+    const evaluator = createEvaluator(snapshotOf([flagOf({ rules: [rule] })]));
+    const answers = new Set(
+      Array.from({ length: 50 }, (_, n) => evaluator.evaluate('flag', { targetingKey: `user-${n}` }, 0)),
+    );
+    expect([...answers].map(({ variant, metadata }) => `${variant} ${String(metadata['arm'])}`).toSorted()).toEqual([
+      'a baseline',
+      'b canary',
+    ]);
+  });
 });
