@@ -288,6 +288,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'get', path: `${ROLLOUTS}/key:over/wait`, role: 'viewer' },
   { method: 'get', path: `${ROLLOUTS}/key:live/events`, role: 'viewer' },
   { method: 'get', path: `${ROLLOUTS}/key:live/decisions`, role: 'viewer' },
+  { method: 'get', path: `${ROLLOUTS}/key:live/chart.svg`, role: 'viewer' },
   { method: 'post', path: `${ROLLOUTS}/key:live/pause`, role: 'operator', body: { comment: 'x' } },
   { method: 'post', path: `${ROLLOUTS}/key:paused/resume`, role: 'operator', body: { comment: 'x' } },
   { method: 'post', path: `${ROLLOUTS}/key:live/approve`, role: 'operator', body: { comment: 'x' } },

@@ -31,9 +31,10 @@ export type { RolloutDocument } from './rollouts/document.js';
 export type { EnvironmentRef, RolloutRef } from './rollouts/find.js';
 export { RolloutReconciling, TickFailed } from './rollouts/reconciling.js';
 export type { ReadWindows, Ticked } from './rollouts/tick.js';
+export type { RolloutCheck, RolloutTick } from './rollouts/ticks.js';
 export {
   RolloutHistory,
-  type RolloutCheck,
+  type RolloutCourse,
   type RolloutDecision,
   type RolloutVerdict,
 } from './rollouts/rollout-history.js';

@@ -15,6 +15,7 @@ import { CurrentGrant, ForRole } from '../auth/access.js';
 import { Lively } from '../http/document.interceptor.js';
 import { pageOf, Problems, ReadProblems } from '../http/openapi.js';
 import { PageQueryDto } from '../http/page.query.js';
+import { PICTURE_POLICY } from './chart/theme.js';
 import { EventStream } from './event-stream.js';
 import {
   EventQueryDto,
@@ -116,5 +117,30 @@ export class ReportsController {
   @ReadProblems()
   decisions(@Param() ref: RolloutRef, @Query() query: PageQueryDto): Promise<Page<RolloutDecision>> {
     return this.history.decisions(ref, query);
+  }
+
+  @Get('chart.svg')
+  @ForRole('viewer')
+  @ApiOperation({
+    summary: 'A picture of how it went',
+    description:
+      'Percentage over time, the rates of both arms with 95 % intervals (Wilson), evidence against the limits, and every event. Light or dark as the reader has chosen; without scripts.',
+  })
+  @ApiResponse({
+    status: 200,
+    description: 'An SVG document.',
+    content: {
+      'image/svg+xml': { schema: { type: 'string' }, example: '<svg xmlns="http://www.w3.org/2000/svg">…</svg>' },
+    },
+  })
+  @ReadProblems()
+  async chart(@Param() ref: RolloutRef, @Res() reply: FastifyReply): Promise<void> {
+    const course = await this.history.course(ref);
+    // Loaded by the first who wants to see something: most replicas never draw.
+    const { rolloutChart } = await import('./chart/rollout-chart.js');
+    void reply
+      .header('content-type', 'image/svg+xml; charset=utf-8')
+      .header('content-security-policy', PICTURE_POLICY)
+      .send(rolloutChart(course));
   }
 }

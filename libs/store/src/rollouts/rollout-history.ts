@@ -1,19 +1,17 @@
 import type { GuardrailCheck } from '@fledge/canary';
 import type { DataSource } from 'typeorm';
 import { iso } from '../documents.js';
-import type { RolloutCheckRow } from '../entities/rollout-check.entity.js';
 import type { RolloutDecisionRow } from '../entities/rollout-decision.entity.js';
 import type { RolloutEventRow } from '../entities/rollout-event.entity.js';
 import type { RolloutRow, RolloutState } from '../entities/rollout.entity.js';
 import { DomainError } from '../errors.js';
 import { slice, toPage, type Page, type PageQuery } from '../page.js';
 import { readConsistently } from '../transaction.js';
-import { checksOf } from './document.js';
+import { checksOf, type RolloutDocument } from './document.js';
 import { eventDocument, type RolloutEvent } from './event.js';
-import { findRollout, type RolloutRef } from './find.js';
-
-/** What one guardrail said at one tick. */
-export type RolloutCheck = Omit<RolloutCheckRow, 'decisionId' | 'decision'>;
+import { findRollout, showRollout, type RolloutRef } from './find.js';
+import { clock } from './step.js';
+import { CHECKS, ticksOf, type RolloutCheck, type RolloutTick } from './ticks.js';
 
 /** What one tick decided. */
 export type RolloutDecision = {
@@ -27,6 +25,18 @@ export type RolloutDecision = {
   readonly detail: string;
   readonly bakedMs: number;
   readonly checks: readonly RolloutCheck[];
+};
+
+/** How a rollout went so far, in as few ticks as a picture has room for. */
+export type RolloutCourse = {
+  readonly rollout: RolloutDocument;
+  /** As they stand now, in the plan's order. */
+  readonly guardrails: readonly GuardrailCheck[];
+  /** In order; the newest 200. */
+  readonly events: readonly RolloutEvent[];
+  readonly ticks: readonly RolloutTick[];
+  /** The time of the database. */
+  readonly now: string;
 };
 
 /** The word on a rollout that a pipeline waits for. */
@@ -90,13 +100,30 @@ export class RolloutHistory {
       const { id } = await findRollout(tx, ref);
       const rows = await tx.query<(RolloutDecisionRow & { checks: RolloutCheck[] | null; cursorValue: string })[]>(
         `SELECT id, at, epoch, stage, percentage, decision, reasons, detail, baked_ms AS "bakedMs", ${part.cursorValue} AS "cursorValue",
-                (SELECT jsonb_agg(jsonb_build_object('guardrail', guardrail, 'name', name, 'logE', log_e, 'logLimit', log_limit, 'canary', canary,
-                                                     'control', control, 'verdict', verdict) ORDER BY guardrail)
-                 FROM rollout_check WHERE decision_id = part.id) AS checks
+                ${CHECKS}
          FROM rollout_decision AS part WHERE rollout_id = $1 AND ${part.where} ORDER BY ${part.orderBy} LIMIT $2`,
         [id, query.limit + 1, ...part.parameters],
       );
       return toPage(rows, query.limit, part.sort, decisionDocument);
+    });
+  }
+
+  /** How it went so far, for a picture. */
+  async course(ref: RolloutRef): Promise<RolloutCourse> {
+    return readConsistently(this.dataSource, async (tx) => {
+      const row = await findRollout(tx, ref);
+      const events = await tx.query<RolloutEventRow[]>(
+        `SELECT * FROM (SELECT id, at, type, state, phase, stage, percentage, epoch, reason, detail, comment, actor
+         FROM rollout_event WHERE rollout_id = $1 ORDER BY id DESC LIMIT 200) AS newest ORDER BY id`,
+        [row.id],
+      );
+      return {
+        rollout: await showRollout(tx, row),
+        guardrails: checksOf(row),
+        events: events.map(eventDocument),
+        ticks: await ticksOf(tx, row.id),
+        now: iso(await clock(tx)),
+      };
     });
   }
 
