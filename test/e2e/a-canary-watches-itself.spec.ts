@@ -67,6 +67,8 @@ describe('a canary that fails ten times as often', () => {
     const canary = await begin('faulty');
     const back = await canary.pass(6, FAULTY);
     expect(back).toMatchObject({ state: 'rolled_back', stage: 0, percentage: 0, reasons: ['guardrail'] });
+    expect(back.detail).toMatch(/^errors [\d.]+ % against [\d.]+ %, \d+ of \d+, evidence [\d,^]+ against \d+$/);
+    expect(back.progress).toContain(back.detail);
     expect(await targetingOf('faulty')).toMatchObject({ enabled: true, rules: [], fallthrough: { variant: 'off' } });
     const { body } = await api.admin.get(`${ROLLOUTS}/${back.id}/decisions?limit=1`).expect(200);
     const [decision] = (body as { items: { detail: string; checks: { logE: number; logLimit: number }[] }[] }).items;
@@ -79,6 +81,24 @@ describe('a canary that fails ten times as often', () => {
     const canary = await begin('faulty-paused');
     await steer(api.admin, canary.rollout.id, 'pause').expect(200);
     expect(await canary.pass(6, FAULTY)).toMatchObject({ state: 'rolled_back' });
+  });
+
+  it('by hand is taken back with the figures of that moment, and with who serves it still', async () => {
+    const canary = await begin('looked-at');
+    await canary.pass(1, HEALTHY);
+    const { id, epoch } = canary.rollout;
+    await sql(
+      api.databaseUrl,
+      `INSERT INTO outcome_instance (rollout_id, instance, epoch, seen_at)
+       VALUES ($1, 'web-1', $2, now()), ($1, 'web-2', $2 - 1, now()), ($1, 'web-3', $2, now() - interval '5 minutes')`,
+      [id, epoch],
+    );
+    expect((await canary.read()).seen).toEqual({ instances: 2, onEpoch: 1, oldestEpoch: (epoch ?? 0) - 1 });
+    const { body } = await steer(api.admin, id, 'rollback', { comment: 'I do not like it' }).expect(200);
+    expect(body).toMatchObject({
+      detail: 'Rolled back by hand: I do not like it; errors 2.5 % against 2.5 %, 1 of 40, evidence 0.29 against 20',
+      seen: { instances: 2, onEpoch: 0, oldestEpoch: (epoch ?? 0) - 1 },
+    });
   });
 
   it('that begins in the second stage is found there', async () => {

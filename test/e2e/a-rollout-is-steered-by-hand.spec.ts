@@ -1,9 +1,10 @@
 import type { Rule } from '@fledge/evaluation';
-import type { RolloutDocument, TargetingDocument } from '@fledge/store';
+import type { RolloutDocument, StartPreview, TargetingDocument } from '@fledge/store';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startApi, targetingPath, type TestApi } from '../support/api.js';
+import { ADMIN_TOKEN, startApi, targetingPath, type TestApi } from '../support/api.js';
 import { expectInvalid, expectProblem } from '../support/problem.js';
 import { makeFlag, ROLLOUTS, SHORT_PLAN, startRollout, steer } from '../support/rollout.js';
+import { sql } from '../support/sql.js';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -187,6 +188,55 @@ describe('a start', () => {
     );
   });
 
+  it('says what its stages can expect, and warns of what will be too few', async () => {
+    await makeFlag(api, 'expected');
+    const body = { flag: 'expected', canary: 'on', plan: 'standard', dryRun: true };
+    const asked = async () => (await api.admin.post(ROLLOUTS, body).expect(200)).body as StartPreview;
+    const unknown = await asked();
+    expect(unknown.warnings).toMatchObject([{ pointer: '/flag', code: 'no_traffic' }]);
+    expect(unknown.forecast).toHaveLength(4);
+    // 60 a minute for ten minutes, of which only the baseline counts.
+    await sql(
+      api.databaseUrl,
+      `INSERT INTO exposure_minute (environment_id, flag_id, started_at, variant, n)
+       SELECT environment.id, flag.id, clock_timestamp() - n * interval '1 minute', variant, 60
+       FROM generate_series(1, 10) AS n, environment, flag, unnest(ARRAY['off', 'on']) AS variant
+       WHERE environment.key = 'production' AND flag.key = 'expected'`,
+    );
+    const known = await asked();
+    expect(known.forecast.map(({ expected, tooFew }) => [Math.round(expected.requests / 9), tooFew])).toEqual([
+      [2, true],
+      [20, false],
+      [400, false],
+      [2_400, false],
+    ]);
+    expect(known.forecast[0]).toMatchObject({ expected: { units: null }, needed: { 2: 3_277, 3: 977, 5: 313 } });
+    expect(known.warnings).toMatchObject([{ pointer: '/plan/stages/0/minSamples', code: 'too_few' }]);
+    const started = await api.admin.post(ROLLOUTS, { ...body, dryRun: false }).expect(201);
+    const { forecast, warnings } = started.body as RolloutDocument;
+    expect(forecast).toHaveLength(4);
+    expect(warnings).toEqual(known.warnings);
+  });
+
+  it('is warned of a prerequisite that has a live rollout, and of a plan that takes nothing back', async () => {
+    await startRollout(api, 'required');
+    await makeFlag(api, 'requiring');
+    const path = targetingPath('requiring');
+    const { version: _, updatedAt: __, key: ___, environment: ____, ...targeting } = await targetingOf('requiring');
+    const prerequisites = [{ flag: 'required', variants: ['on', 'off'] }];
+    await api.admin
+      .put(path, { ...targeting, prerequisites })
+      .set('if-match', '*')
+      .expect(200);
+    const plan = { ...SHORT_PLAN, guardrails: [{ metric: 'errors', action: 'hold' }] };
+    const answer = await api.admin
+      .post(ROLLOUTS, { flag: 'requiring', canary: 'on', baseline: 'off', plan })
+      .expect(201);
+    expect((answer.body as RolloutDocument).warnings?.map(({ pointer, code }) => `${pointer} ${code}`)).toEqual(
+      expect.arrayContaining(['/flag prerequisite_live', '/plan/guardrails nothing_rolls_back']),
+    );
+  });
+
   it('that is only tried says what would happen and writes nothing', async () => {
     await makeFlag(api, 'dry');
     const body = { flag: 'dry', canary: 'on', plan: 'standard', dryRun: true };
@@ -262,6 +312,8 @@ describe('a command', () => {
       .body as RolloutDocument;
     const back = await did(rollout, 'rollback', { comment: 'it hurts' });
     expect(back).toMatchObject({ state: 'rolled_back', percentage: 0, reasons: ['manual'], allowed: ['retry'] });
+    expect(back.detail).toBe('Rolled back by hand: it hurts');
+    expect(back.seen).toEqual({ instances: 0, onEpoch: 0, oldestEpoch: null });
     expect(await targetingOf('back')).toMatchObject(before);
     const { body } = await api.admin.get(`/projects/default/changes?key=back&limit=1`).expect(200);
     expect(body).toMatchObject({ items: [{ action: 'rollout.rolled_back', comment: 'it hurts' }] });
@@ -344,7 +396,11 @@ describe('a command', () => {
       const body = { jump: { stage: 1 }, acknowledge: { comment: 'seen' } }[name] ?? {};
       expectProblem(await api.admin.post(`${ROLLOUTS}/${rollout.id}/${name}`, body), 428, 'precondition_missing');
     }
-    expect((await api.admin.get(`${ROLLOUTS}/${rollout.id}`)).body).toEqual({ ...rollout, warnings: undefined });
+    expect((await api.admin.get(`${ROLLOUTS}/${rollout.id}`)).body).toMatchObject({
+      state: 'running',
+      stage: 0,
+      version: rollout.version,
+    });
   });
 
   it('with an If-Match of another version is refused', async () => {
@@ -459,6 +515,26 @@ describe('scripts', () => {
     await did(rollout, 'rollback');
     const after = await api.admin.get(`${ROLLOUTS}/${rollout.id}/verdict`).expect(200);
     expect(after.body).toMatchObject({ verdict: 'fail', rolledBack: true });
+  });
+
+  it('follow its events until it is over, and are told not to come again', async () => {
+    const rollout = await startRollout(api, 'followed');
+    const follow = (after?: string): Promise<Response> =>
+      fetch(`${api.url}/api/v1${ROLLOUTS}/${rollout.id}/events`, {
+        headers: {
+          authorization: `Bearer ${ADMIN_TOKEN}`,
+          accept: 'text/event-stream',
+          ...(after === undefined ? {} : { 'last-event-id': after }),
+        },
+      });
+    const stream = await follow();
+    await did(rollout, 'pause');
+    await did(rollout, 'rollback');
+    const text = await stream.text();
+    expect([...text.matchAll(/^event: (.*)$/gm)].map(([, type]) => type)).toEqual(['started', 'paused', 'rolled_back']);
+    const last = [...text.matchAll(/^id: (.*)$/gm)].at(-1)?.[1];
+    expect((await follow(last)).status).toBe(204);
+    expect(await (await follow('0')).text()).toContain('event: started');
   });
 
   it('wait until it has come so far', async () => {

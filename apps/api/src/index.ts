@@ -7,3 +7,4 @@ export { openApiDocument } from './openapi.js';
 export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.js';
 export { firstStart } from './bootstrap/first-start.js';
 export { Outgoing } from './outgoing/outgoing.js';
+export { questions } from './outgoing/questions.js';

@@ -11,6 +11,7 @@ import {
   ExposureStore,
   FlagStore,
   ExportStore,
+  GateAsking,
   HistoryStore,
   ImportStore,
   OutcomeStore,
@@ -49,6 +50,7 @@ import type { Logger } from './log.js';
 import { Courier } from './outgoing/courier.js';
 import { messages } from './outgoing/messages.js';
 import { Outgoing } from './outgoing/outgoing.js';
+import { questions } from './outgoing/questions.js';
 import { Reconciler } from './reconciler/reconciler.js';
 import { RolloutSignals } from './rollouts/signals.js';
 import { TelemetryIntake } from './telemetry/intake.js';
@@ -202,7 +204,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     'Attempts of this replica to deliver a message, by how they ended.',
     'outcome',
   );
-  const courier = new Courier([messages(delivering, outgoing, attempted, log)], log);
+  const asking = new GateAsking(dataSource, sealer);
+  const courier = new Courier([messages(delivering, outgoing, attempted, log), questions(asking, outgoing)], log);
   metrics.gauges('fledge_webhook_deliveries', 'Messages to webhooks by state.', 'state', () => delivering.states());
   const telemetry = new TelemetryIntake(stores.outcomes, stores.exposures);
   metrics.gauge('fledge_reports_waiting', 'Reports of SDKs that are not yet written.', () => telemetry.waiting);

@@ -17,6 +17,9 @@ export function gatesAhead(plan: Plan, stage: number): readonly StageGate[] {
   return [...(plan.stages[stage]?.gates ?? []), ...(next?.percentage === 100 ? next.gates : [])];
 }
 
+/** Where a gate is asked, without its path: what is said of a rollout goes to others, and paths may be secrets. */
+const originOf = (url: string): string => /^https?:\/\/[^/?#]+/.exec(url)?.[0] ?? 'its address';
+
 /** Step 8: the gates that are closed; who approves is asked only when everything else is open. */
 function closedGates(plan: Plan, stage: number, opened: readonly boolean[], now: number): Reason[] {
   const closed: Reason[] = [];
@@ -27,7 +30,8 @@ function closedGates(plan: Plan, stage: number, opened: readonly boolean[], now:
       closed.push(
         reason('gate_window', `Waits for ${gate.days.join(', ')} ${gate.from} to ${gate.to} in ${gate.timeZone}.`),
       );
-    else if (gate.type === 'webhook') closed.push(reason('gate_webhook', `Waits for ${gate.url} to say yes.`));
+    else if (gate.type === 'webhook')
+      closed.push(reason('gate_webhook', `Waits for ${originOf(gate.url)} to say yes.`));
     else
       approvals.push(
         reason(

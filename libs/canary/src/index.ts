@@ -44,5 +44,6 @@ export { bakeStep } from './bake.js';
 export { isOpen, isTimeZone } from './calendar.js';
 export { plannedShare } from './share.js';
 export { alphaOf, neededRequests } from './alpha.js';
+export { figures } from './reasons.js';
 export { forecast } from './forecast.js';
 export type { StageForecast, Traffic } from './forecast.js';

@@ -63,8 +63,8 @@ const checkEvidence: Check = (evidence, pointer, report) => {
 };
 
 const checkUrl = expecting(
-  (value) => typeof value === 'string' && /^https?:\/\/[^\s]{1,2000}$/.test(value),
-  'an http or https address',
+  (value) => typeof value === 'string' && value.length <= 2_000 && /^https?:\/\/[^\s/?#@]+([/?][^\s#]*)?$/.test(value),
+  'an https address without user, password and fragment',
 );
 const time = expecting((value) => minutesOf(value) !== undefined, 'a time such as "09:00"', 'invalid_time');
 
@@ -202,6 +202,14 @@ function warnings(plan: Plan): Problem[] {
       code: 'nothing_rolls_back',
       message: 'No guardrail rolls back: only a person or an outside judge can take this rollout back.',
     });
+  for (const [index, { gates }] of plan.stages.entries())
+    for (const [at, gate] of gates.entries())
+      if (gate.type === 'webhook' && gate.url.startsWith('http:'))
+        found.push({
+          pointer: `/stages/${index}/gates/${at}/url`,
+          code: 'plain_http',
+          message: 'It is asked in the clear, and only where the installation allows http.',
+        });
   return found;
 }
 

@@ -30,6 +30,8 @@ it('says what a stage can expect and what it needs', () => {
   expect(stages[0]?.needed).toEqual({ 2: 3_277, 3: 977, 5: 313 });
   expect(stages.map(({ tooFew }) => tooFew)).toEqual([false, false, false, false]);
   expect(forecast(plan, { requests: 0.001, units: 0.0001 })[0]?.tooFew).toBe(true);
+  expect(forecast(plan, { requests: 0.1, units: null })[0]).toMatchObject({ expected: { units: null }, tooFew: false });
+  expect(forecast(plan, { requests: 0.001, units: null })[0]?.tooFew).toBe(true);
 });
 
 it('needs fewer requests for greater harm and for higher rates', () => {

@@ -29,6 +29,7 @@ export { RevertStore } from './reverts.js';
 export type { RolloutCommand } from './rollouts/commands.js';
 export type { RolloutDocument } from './rollouts/document.js';
 export type { EnvironmentRef, RolloutRef } from './rollouts/find.js';
+export { GateAsking, type GateQuestion, type GateSaid } from './rollouts/gate-asking.js';
 export { RolloutReconciling, TickFailed } from './rollouts/reconciling.js';
 export type { ReadWindows, Ticked } from './rollouts/tick.js';
 export type { RolloutCheck, RolloutTick } from './rollouts/ticks.js';

@@ -1,38 +1,58 @@
 import type { ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
-import { RolloutHistory, type Grant, type RolloutEvent, type RolloutRef } from '@fledge/store';
+import {
+  RolloutHistory,
+  RolloutStore,
+  type Grant,
+  type RolloutDocument,
+  type RolloutEvent,
+  type RolloutRef,
+} from '@fledge/store';
 import { Authenticator, ENVIRONMENT_GRANT } from '../auth/authenticator.js';
 import { RolloutSignals } from './signals.js';
 
 const LOOK_MS = 1_000;
 /** Well under the 20 s after which proxies and clients grow uneasy. */
 const HEARTBEAT_MS = 15_000;
-const OVER = new Set(['completed', 'rolled_back', 'cancelled']);
+const ENDED = new Set(['completed', 'rolled_back', 'cancelled']);
 
-/** The events of one rollout as they happen, until it is over, the client goes or its token ends. */
+/** Whether nothing more will happen to it: it has ended, and nobody watches it. */
+const isOver = ({ endedAt, watchUntil }: RolloutDocument): boolean => endedAt !== null && watchUntil === null;
+
+/** The events of one rollout as they happen, until it is over (its watch included), the client goes or its token ends. */
 @Injectable()
 export class EventStream {
   constructor(
+    private readonly rollouts: RolloutStore,
     private readonly history: RolloutHistory,
     private readonly signals: RolloutSignals,
     private readonly authenticator: Authenticator,
   ) {}
 
+  /** Who comes back after the end is answered 204, which tells an EventSource not to come again. */
   async send(response: ServerResponse, ref: RolloutRef, grant: Grant, after: string | undefined): Promise<void> {
+    let last = /^\d{1,18}$/.test(after ?? '') ? after : undefined;
+    let over = await this.#isOver(ref);
+    if (over && last !== undefined && (await this.history.eventsAfter(ref, last)).length === 0) {
+      response.writeHead(204).end();
+      return;
+    }
     response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'private, no-cache, no-transform',
       'x-accel-buffering': 'no',
     });
     response.write(':\n\n');
-    let last = /^\d{1,18}$/.test(after ?? '') ? after : undefined;
     let spokenAt = performance.now();
     try {
       while (!response.destroyed && !this.signals.draining && (await this.#isValid(grant))) {
         const events = await this.history.eventsAfter(ref, last);
         for (const event of events) response.write(frame(event));
         last = events.at(-1)?.id ?? last;
-        if (events.some(({ state }) => OVER.has(state))) break;
+        if (over && events.length === 0) break;
+        over ||= events.some(({ state }) => ENDED.has(state)) && (await this.#isOver(ref));
+        // Whatever was written before it was known to be over is sent first.
+        if (over) continue;
         if (events.length > 0) spokenAt = performance.now();
         if (performance.now() - spokenAt > HEARTBEAT_MS) {
           response.write(':\n\n');
@@ -43,6 +63,10 @@ export class EventStream {
     } finally {
       response.end();
     }
+  }
+
+  async #isOver(ref: RolloutRef): Promise<boolean> {
+    return isOver(await this.rollouts.get(ref));
   }
 
   async #isValid({ id }: Grant): Promise<boolean> {

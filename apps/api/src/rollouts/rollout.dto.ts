@@ -1,5 +1,5 @@
 import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath } from '@nestjs/swagger';
-import type { Plan } from '@fledge/canary';
+import type { Plan, StageForecast } from '@fledge/canary';
 import type { Condition, WhoMoves } from '@fledge/evaluation';
 import type { Keep, RolloutCommand, RolloutDocument, RolloutPhase, RolloutPosition, RolloutState } from '@fledge/store';
 import { Type } from 'class-transformer';
@@ -53,6 +53,44 @@ class SamplesDto {
 
   @ApiProperty({ example: 204 })
   units!: number;
+}
+
+class SeenDto {
+  @ApiProperty({ example: 3, description: 'Processes that reported the rollout in the last minute.' })
+  instances!: number;
+
+  @ApiProperty({ example: 2, description: 'Those of them at its newest epoch; 0 when it is over and all have heard.' })
+  onEpoch!: number;
+
+  @ApiProperty({ type: Number, nullable: true, example: 18 })
+  oldestEpoch!: number | null;
+}
+
+class StageForecastDto {
+  @ApiProperty({ example: 0 })
+  stage!: number;
+
+  @ApiProperty({ example: 1 })
+  percentage!: number;
+
+  @ApiProperty({
+    type: 'object',
+    properties: { requests: { type: 'integer' }, units: { type: 'integer', nullable: true } },
+    example: { requests: 1_800, units: null },
+    description: "The canary's within minBake, from the last hour's exposures; units null: nobody counts them before.",
+  })
+  expected!: StageForecast['expected'];
+
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: { type: 'integer' },
+    example: { 2: 3_277, 3: 977, 5: 313 },
+    description: "The canary's requests to find 2, 3 and 5 times the failures, at 1 % of them in control.",
+  })
+  needed!: StageForecast['needed'];
+
+  @ApiProperty({ example: false, description: 'minSamples will not be met within maxBake.' })
+  tooFew!: boolean;
 }
 
 const ApiPosition = () =>
@@ -133,6 +171,14 @@ export class RolloutDto {
   @ApiProperty({ type: [String], example: ['min_samples'], description: 'Why it stands where it stands; stable.' })
   reasons!: readonly string[];
 
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: 'The canary has seen 312 of 500 requests of this stage.',
+    description: 'The newest reason in a sentence with figures; of a rollback, why.',
+  })
+  detail!: string | null;
+
   @ApiProperty({ example: 'Stage 0 of 4, 1 %: baked 12m of 30m, 812 of 500 requests, 204 of 100 units.' })
   progress!: string;
 
@@ -144,6 +190,14 @@ export class RolloutDto {
 
   @ApiProperty({ type: [ApprovalDto], example: [] })
   approvals!: readonly ApprovalDto[];
+
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: { type: 'object' },
+    example: { '0': { open: false, detail: 'https://ci.example.com says no.', at: '2026-11-23T10:00:00.000Z' } },
+    description: 'What the webhook gates of this stage answered last, by their index among the gates ahead.',
+  })
+  gates!: RolloutDocument['gates'];
 
   @ApiProperty({
     type: 'object',
@@ -185,6 +239,12 @@ export class RolloutDto {
 
   @ApiProperty({ example: '2026-11-23T10:00:00.000Z' })
   updatedAt!: string;
+
+  @ApiPropertyOptional({ type: SeenDto, description: 'Who serves it still; not in lists.' })
+  seen?: SeenDto;
+
+  @ApiPropertyOptional({ type: [StageForecastDto], description: 'Of a start: what each stage below 100 % can expect.' })
+  forecast?: readonly StageForecastDto[];
 
   @ApiPropertyOptional({ type: [DocumentProblemDto], description: 'On writes.', example: [] })
   warnings?: readonly DocumentProblemDto[];
@@ -305,6 +365,9 @@ export class StartPreviewDto {
 
   @ApiProperty({ type: 'object', additionalProperties: true, nullable: true })
   whoMoves!: WhoMoves | null;
+
+  @ApiProperty({ type: [StageForecastDto] })
+  forecast!: readonly StageForecastDto[];
 
   @ApiProperty({ type: RolloutDto })
   rollout!: RolloutDto;

@@ -24,11 +24,16 @@ export const allowedCommands = ({ state, phase }: Pick<RolloutRow, 'state' | 'ph
 export function refuseIllegal(rollout: RolloutRow, command: RolloutCommand): void {
   const allowed = allowedCommands(rollout);
   if (allowed.includes(command)) return;
-  const { state, phase, stage } = rollout;
+  const { state, phase } = rollout;
   const offer = allowed.length === 0 ? 'nothing more can be asked of it' : `possible now: ${allowed.join(', ')}`;
-  throw new DomainError(
-    'illegal_transition',
+  throw illegal(
+    rollout,
     `The rollout is ${state}${phase === null ? '' : ` (${phase})`}, so that ${command} is not possible; ${offer}.`,
-    { state, phase, stage, allowed },
   );
+}
+
+/** The refusal of what the rollout is in no state for, with the state and what is allowed. */
+export function illegal(rollout: RolloutRow, message: string): DomainError {
+  const { state, phase, stage } = rollout;
+  return new DomainError('illegal_transition', message, { state, phase, stage, allowed: allowedCommands(rollout) });
 }

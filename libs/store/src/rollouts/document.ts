@@ -1,8 +1,16 @@
-import { checkGuardrails, type GuardrailCheck, type Plan } from '@fledge/canary';
+import { checkGuardrails, figures, type GuardrailCheck, type Plan, type StageForecast } from '@fledge/canary';
 import type { Condition, Problem } from '@fledge/evaluation';
 import type { ActorName } from '../actor.js';
 import { iso } from '../documents.js';
-import type { Approval, RolloutPhase, RolloutPosition, RolloutRow, RolloutState } from '../entities/rollout.entity.js';
+import type {
+  Approval,
+  GateAnswer,
+  RolloutPhase,
+  RolloutPosition,
+  RolloutRow,
+  RolloutState,
+} from '../entities/rollout.entity.js';
+import type { Seen } from '../telemetry/instances.js';
 import { allowedCommands, type RolloutCommand } from './commands.js';
 import { progressText, samplesOf } from './progress-text.js';
 
@@ -29,12 +37,16 @@ export type RolloutDocument = {
   readonly epoch: number | null;
   /** Why it stands where it stands, in words that scripts branch on. */
   readonly reasons: readonly string[];
-  /** The same for people, with figures. */
+  /** The newest of them in a sentence with figures. */
+  readonly detail: string | null;
+  /** Where it stands, for people, with figures. */
   readonly progress: string;
   readonly bakedMs: number;
   /** Of this stage: the canary's requests and first exposures. */
   readonly samples: { readonly requests: number; readonly units: number };
   readonly approvals: readonly Approval[];
+  /** What the webhook gates of this stage answered last, by their index among the gates ahead. */
+  readonly gates: Readonly<Record<string, GateAnswer>>;
   /** What outside judges said last, by source, and until when it holds. */
   readonly verdicts: RolloutRow['verdicts'];
   /** Guardrails that a promotion has overridden, by their index in the plan. */
@@ -50,6 +62,10 @@ export type RolloutDocument = {
   readonly version: number;
   readonly createdAt: string;
   readonly updatedAt: string;
+  /** Which processes reported it in the last minute; of one rollout that was asked for. */
+  readonly seen?: Seen;
+  /** What each stage can expect; of a start. */
+  readonly forecast?: readonly StageForecast[];
   readonly warnings?: readonly Problem[];
 };
 
@@ -81,10 +97,12 @@ export const rolloutDocument = (row: RolloutRow, place: RolloutPlace): RolloutDo
   plan: row.plan,
   epoch: row.epoch,
   reasons: row.reasons,
+  detail: row.detail,
   progress: progressText(row),
   bakedMs: row.bakedMs,
   samples: samplesOf(row),
   approvals: row.approvals,
+  gates: row.gates,
   verdicts: row.verdicts,
   overridden: row.overridden,
   allowed: allowedCommands(row),
@@ -112,3 +130,9 @@ export const checksOf = ({
   overridden,
 }: Pick<RolloutRow, 'plan' | 'evidence' | 'overridden'>): readonly GuardrailCheck[] =>
   evidence === null ? [] : checkGuardrails(plan, evidence, overridden);
+
+/** What somebody says of a rollout, and how its guardrails stand at that moment. */
+export function withFigures(said: string, rollout: Pick<RolloutRow, 'plan' | 'evidence' | 'overridden'>): string {
+  const shown = checksOf(rollout).filter(({ canary }) => canary.n > 0);
+  return [said, ...shown.map(figures)].join('; ');
+}

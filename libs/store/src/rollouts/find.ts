@@ -6,6 +6,7 @@ import { TargetingRow } from '../entities/targeting.entity.js';
 import { notFound } from '../errors.js';
 import { findEnvironment, findProject } from '../locate.js';
 import type { Located } from '../targeting-change.js';
+import { seenOf } from '../telemetry/instances.js';
 import type { Tx } from '../transaction.js';
 import { rolloutDocument, type RolloutDocument } from './document.js';
 
@@ -46,6 +47,8 @@ export async function placeOfRollout(tx: Tx, rollout: RolloutRow, lock = false):
   return { owner, environment, flag, row };
 }
 
-/** The rollout as the API shows it. */
-export const showRollout = async (tx: Tx, row: RolloutRow): Promise<RolloutDocument> =>
-  rolloutDocument(row, await placeOfRollout(tx, row));
+/** The rollout as the API shows it, with who serves it. */
+export const showRollout = async (tx: Tx, row: RolloutRow): Promise<RolloutDocument> => ({
+  ...rolloutDocument(row, await placeOfRollout(tx, row)),
+  seen: await seenOf(tx, row),
+});

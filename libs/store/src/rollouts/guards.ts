@@ -2,6 +2,7 @@ import { gatesAhead } from '@fledge/canary';
 import type { Actor } from '../actor.js';
 import type { RolloutRow } from '../entities/rollout.entity.js';
 import { DomainError, refuseProblems } from '../errors.js';
+import { illegal } from './commands.js';
 import { checksOf } from './document.js';
 
 /** Reasons of a hold that promise trouble; a promotion over one of them says why. */
@@ -56,12 +57,7 @@ export function refusePromotion(rollout: RolloutRow, by: Actor): readonly number
 /** @throws DomainError `illegal_transition` when nothing waits for an approval, `four_eyes` for who started the rollout */
 export function refuseApproval(rollout: RolloutRow, by: Actor): void {
   const ahead = approvalsAhead(rollout);
-  if (ahead.length === 0)
-    throw new DomainError('illegal_transition', `Stage ${rollout.stage} is left without an approval.`, {
-      state: rollout.state,
-      phase: rollout.phase,
-      stage: rollout.stage,
-    });
+  if (ahead.length === 0) throw illegal(rollout, `Stage ${rollout.stage} is left without an approval.`);
   if (ahead.some(({ fourEyes }) => fourEyes) && rollout.startedBy.id === by.id)
     throw new DomainError('four_eyes', 'Somebody else than who started the rollout has to approve.');
 }

@@ -4,6 +4,7 @@ import type { RolloutRow } from '../entities/rollout.entity.js';
 import type { Limits } from '../limits.js';
 import type { Located } from '../targeting-change.js';
 import type { Tx } from '../transaction.js';
+import { withFigures } from './document.js';
 import { takeStep } from './step.js';
 import { cancelStep, rollbackStep } from './steps.js';
 
@@ -18,7 +19,7 @@ export async function killSwitch(
   rollout: RolloutRow,
   limits: Limits,
 ): Promise<TargetingDocument> {
-  const why = { reason: 'kill_switch', detail: 'The flag was disabled.' };
+  const why = { reason: 'kill_switch', detail: withFigures('The flag was disabled', rollout) };
   const step =
     rollout.state === 'scheduled'
       ? cancelStep(rollout, 'baseline', { event: 'cancelled', ...why }, 'kill_switch')

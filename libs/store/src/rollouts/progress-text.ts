@@ -12,10 +12,11 @@ export const samplesOf = ({ evidence }: RolloutRow): { readonly requests: number
 /** Where a rollout stands, in one line for people. */
 export function progressText(row: RolloutRow): string {
   const { state, phase, percentage, canary, baseline } = row;
+  const why = [row.reasons.join(', '), ...(row.detail === null ? [] : [row.detail])].join(': ');
   if (state === 'scheduled') return `Starts at ${row.startAt?.toISOString() ?? 'its date'}.`;
   if (state === 'completed') return `Completed: ${canary} for ${percentage} % of the audience.`;
-  if (state === 'rolled_back') return `Rolled back: everybody gets ${baseline} again (${row.reasons.join(', ')}).`;
-  if (state === 'cancelled') return `Cancelled (${row.reasons.join(', ')}).`;
+  if (state === 'rolled_back') return `Rolled back: everybody gets ${baseline} again (${why}).`;
+  if (state === 'cancelled') return `Cancelled (${why}).`;
   const paused = state === 'paused' ? 'Paused. ' : '';
   const waiting = row.reasons.length === 0 ? '' : ` Waiting: ${row.reasons.join(', ')}.`;
   if (phase === 'warmup')

@@ -22,6 +22,7 @@ export type RolloutPlanDocument = {
   readonly version: number;
   readonly createdAt: string;
   readonly updatedAt: string;
+  readonly warnings?: readonly Problem[];
 };
 
 export type RolloutPlanInput = {
@@ -63,19 +64,19 @@ export class RolloutPlanStore {
 
   /** @throws DomainError `key_taken`, also for the name of a plan that is always there; `invalid` */
   async create(by: Actor, project: string, input: RolloutPlanInput): Promise<RolloutPlanDocument> {
-    const plan = readPlan(input.plan);
+    const { plan, warnings } = readPlan(input.plan);
     return write(this.dataSource, by, async (tx) => {
       const owner = await findProject(tx, project, true);
       refuseTemplate(input.key);
       const row = await insertPlan(tx, owner, input, plan);
       const after = planDocument(row, owner);
       await log(tx, by, owner, 'rollout-plan.created', null, after);
-      return after;
+      return { ...after, warnings };
     });
   }
 
   async replace(by: Actor, project: string, input: RolloutPlanInput, expected: Expected): Promise<RolloutPlanDocument> {
-    const plan = readPlan(input.plan);
+    const { plan, warnings } = readPlan(input.plan);
     return write(this.dataSource, by, async (tx) => {
       const owner = await findProject(tx, project, true);
       const row = await findPlan(tx, owner, input.key);
@@ -83,12 +84,12 @@ export class RolloutPlanStore {
       const before = planDocument(row, owner);
       const next = { name: input.name ?? row.key, description: input.description ?? '', document: plan };
       if (isDeepStrictEqual({ name: row.name, description: row.description, document: row.document }, next))
-        return before;
+        return { ...before, warnings };
       const saved = { ...next, version: row.version + 1, updatedAt: new Date() };
       await updateRow(tx, RolloutPlanRow, { id: row.id }, saved);
       const after = planDocument({ ...row, ...saved }, owner);
       await log(tx, by, owner, 'rollout-plan.updated', before, after);
-      return after;
+      return { ...after, warnings };
     });
   }
 
@@ -103,27 +104,27 @@ export class RolloutPlanStore {
   }
 }
 
+/** A plan, where it comes from, and what is legal in it but probably not meant. */
+export type PlanAsked = { readonly key: string | null; readonly plan: Plan; readonly warnings: readonly Problem[] };
+
 /** The plan that a start asks for: given inline, one of those that are always there, or one of the project's. */
-export async function planFor(
-  tx: Tx,
-  owner: ProjectRow,
-  asked: unknown,
-): Promise<{ readonly key: string | null; readonly plan: Plan }> {
-  if (typeof asked !== 'string') return { key: null, plan: readPlan(asked) };
-  if (isTemplateName(asked)) return { key: asked, plan: completePlan(TEMPLATES[asked]) };
+export async function planFor(tx: Tx, owner: ProjectRow, asked: unknown): Promise<PlanAsked> {
+  if (typeof asked !== 'string') return { key: null, ...readPlan(asked) };
+  if (isTemplateName(asked)) return { key: asked, plan: completePlan(TEMPLATES[asked]), warnings: [] };
   const row = await tx.findOne(RolloutPlanRow, { where: { projectId: owner.id, key: asked } });
-  if (row !== null) return { key: row.key, plan: row.document };
+  if (row !== null) return { key: row.key, ...readPlan(row.document) };
   const message = `Expected ${Object.keys(TEMPLATES).join(', ')}, the key of a plan of this project, or a plan; got "${asked}".`;
   refuseProblems([{ pointer: '/plan', code: 'unknown_plan', message }]);
   throw new Error('unreachable');
 }
 
 /** Completes a plan as it was written. @throws DomainError `invalid` with every problem below /plan */
-function readPlan(plan: unknown): Plan {
-  const problems: readonly Problem[] = validatePlan(plan).problems;
-  refuseProblems(problems.map((problem) => ({ ...problem, pointer: `/plan${problem.pointer}` })));
+function readPlan(plan: unknown): Omit<PlanAsked, 'key'> {
+  const { problems, warnings } = validatePlan(plan);
+  const ofTheRequest = (problem: Problem): Problem => ({ ...problem, pointer: `/plan${problem.pointer}` });
+  refuseProblems(problems.map(ofTheRequest));
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a plan without problems is a plan
-  return completePlan(plan as PlanDocument);
+  return { plan: completePlan(plan as PlanDocument), warnings: warnings.map(ofTheRequest) };
 }
 
 function refuseTemplate(key: string): void {

@@ -7,9 +7,11 @@ import { DEFAULT_LIMITS, type Limits } from '../limits.js';
 import { findEnvironment, findProject, refuseStale, type Expected } from '../locate.js';
 import { slice, toPage, type Page, type PageQuery } from '../page.js';
 import { locate } from '../targeting-change.js';
+import { seenOf } from '../telemetry/instances.js';
 import { insertRow, read, readConsistently, TryAgain, write, type Tx } from '../transaction.js';
 import { refuseIllegal } from './commands.js';
 import { rolloutDocument, type RolloutDocument } from './document.js';
+import { outlookOf, type Outlook } from './forecast.js';
 import { findRollout, placeOfRollout, showRollout, type EnvironmentRef, type RolloutRef } from './find.js';
 import { findLiveRollout, lockLiveRollout, rolloutLive } from './live.js';
 import { planFor } from './rollout-plans.js';
@@ -29,6 +31,7 @@ export type StartedRollout = { readonly rollout: RolloutDocument; readonly creat
 /** What a start would do. */
 export type StartPreview = Omit<StartJudgement, 'refusal'> & {
   readonly refusal: { readonly code: string; readonly detail: string } | null;
+  readonly forecast: Outlook['forecast'];
   readonly rollout: RolloutDocument;
 };
 
@@ -91,14 +94,17 @@ export class RolloutStore {
   async preview(by: Actor, ref: EnvironmentRef, request: RolloutRequest, asked: unknown): Promise<StartPreview> {
     return readConsistently(this.dataSource, async (tx) => {
       const place = await locate(tx, { ...ref, flag: request.flag });
-      const { key, plan } = await planFor(tx, place.owner, asked);
+      const { key, plan, warnings } = await planFor(tx, place.owner, asked);
       const row = newRollout(by, place, request, plan, key, null, await clock(tx));
+      const outlook = await outlookOf(tx, row);
       const live = await findLiveRollout(tx, place);
       const before = live === undefined ? place.row.document : withoutRule(place.row.document, live.ruleId);
       const { refusal, ...judged } = await judgeStart(tx, place, row, this.limits, before);
       const refused = live !== undefined && request.supersede !== true ? rolloutLive(live) : refusal;
       return {
         ...judged,
+        warnings: [...judged.warnings, ...warnings, ...outlook.warnings],
+        forecast: outlook.forecast,
         refusal: refused === undefined ? null : { code: refused.code, detail: refused.message },
         rollout: rolloutDocument(row, place),
       };
@@ -154,23 +160,33 @@ export class RolloutStore {
     if (live !== undefined && live.externalKey !== null && live.externalKey === request.externalKey)
       throw new TryAgain('Another start with this external key was quicker.');
     if (live !== undefined && request.supersede !== true) throw rolloutLive(live);
-    const { key, plan } = old === null ? await planFor(tx, found.owner, asked) : { key: old.planKey, plan: old.plan };
-    const row = newRollout(by, found, request, plan, key, old?.id ?? null, await clock(tx));
+    const { key, plan, warnings: ofThePlan } = await planFor(tx, found.owner, old === null ? asked : old.plan);
+    const row = newRollout(
+      by,
+      found,
+      request,
+      plan,
+      old === null ? key : old.planKey,
+      old?.id ?? null,
+      await clock(tx),
+    );
     if (live !== undefined) await this.#supersede(tx, by, live, row);
     await insertRollout(tx, row);
     const place = await locate(tx, { ...ref, flag: request.flag }, true);
     const judged = await judgeStart(tx, place, row, this.limits);
-    const warnings: readonly Problem[] = judged.warnings;
+    const outlook = await outlookOf(tx, row);
+    const warnings: readonly Problem[] = [...judged.warnings, ...ofThePlan, ...outlook.warnings];
+    const { forecast } = outlook;
     if (row.startAt !== null) {
       // A date's guards are looked at again when it comes; what can never be right is refused now.
       refuseProblems(judged.problems);
       await recordEvent(tx, by, row, { event: 'scheduled' }, row.createdAt);
-      return { ...rolloutDocument(row, place), warnings };
+      return { ...rolloutDocument(row, place), forecast, warnings };
     }
     refuseJudged(judged);
     const step = startStep(row, { event: 'started' }, row.options.enable === true);
     const stepped = await takeStep(tx, by, place, row, step, this.limits);
-    return { ...rolloutDocument(stepped.rollout, place), warnings };
+    return { ...rolloutDocument(stepped.rollout, place), seen: await seenOf(tx, stepped.rollout), forecast, warnings };
   }
 
   async #supersede(tx: Tx, by: Actor, live: RolloutRow, next: RolloutRow): Promise<void> {

@@ -166,8 +166,27 @@ export async function judgeStart(
     (await saltRefusal(tx, place, rollout)) ??
     (movesOthers(moves, rollout) && options.acceptMoves !== true ? movesRefusal(moves) : undefined) ??
     rollbackRefusal(rollbackMoves(joined(idle), joined(withoutRule(idle, rollout.ruleId)), surroundings));
-  return { problems: [], warnings, refusal, whoMoves: moves };
+  const required = Object.keys(surroundings.flags).filter((key) => key !== place.flag.key);
+  const live = await liveAmong(tx, place, required);
+  return { problems: [], warnings: [...warnings, ...live.map(prerequisiteLive)], refusal, whoMoves: moves };
 }
+
+/** Those of the flags of which a rollout is live here. */
+async function liveAmong(tx: Tx, { environment }: Located, flags: readonly string[]): Promise<string[]> {
+  if (flags.length === 0) return [];
+  const rows = await tx.query<{ key: string }[]>(
+    `SELECT flag.key FROM rollout JOIN flag ON flag.id = rollout.flag_id
+     WHERE rollout.environment_id = $1 AND flag.key = ANY ($2) AND rollout.state = ANY ($3) ORDER BY flag.key`,
+    [environment.id, flags, LIVE_STATES],
+  );
+  return rows.map(({ key }) => key);
+}
+
+const prerequisiteLive = (key: string): Problem => ({
+  pointer: '/flag',
+  code: 'prerequisite_live',
+  message: `A rollout of the prerequisite "${key}" is live: while that one takes units away, this one holds for want of data.`,
+});
 
 /** @throws DomainError for whatever the judgement holds against the start */
 export function refuseJudged({ problems, refusal }: StartJudgement): void {

@@ -3,12 +3,13 @@ import type { DataSource } from 'typeorm';
 import { actorName, type Actor } from '../actor.js';
 import { appendChange } from '../change-log.js';
 import { RolloutRow, type Verdict } from '../entities/rollout.entity.js';
-import { DomainError, refuseProblems } from '../errors.js';
+import { refuseProblems, type DomainError } from '../errors.js';
 import { DEFAULT_LIMITS, type Limits } from '../limits.js';
 import { findEnvironment, findProject, refuseStale, type Expected } from '../locate.js';
+import { seenOf } from '../telemetry/instances.js';
 import { updateRow, write } from '../transaction.js';
-import { refuseIllegal, type RolloutCommand } from './commands.js';
-import { rolloutDocument, rolloutRecord, type RolloutDocument } from './document.js';
+import { illegal, refuseIllegal, type RolloutCommand } from './commands.js';
+import { rolloutDocument, rolloutRecord, withFigures, type RolloutDocument } from './document.js';
 import { findRollout, placeOfRollout, type EnvironmentRef, type RolloutRef } from './find.js';
 import { refuseApproval, refusePromotion } from './guards.js';
 import { newSalt } from './start.js';
@@ -82,10 +83,11 @@ export class RolloutSteering {
   }
 
   async rollback(by: Actor, ref: RolloutRef, expected?: Expected): Promise<RolloutDocument> {
-    const detail = by.comment === undefined ? 'Rolled back by hand.' : `Rolled back by hand: ${by.comment}`;
-    return this.#command(by, ref, 'rollback', expected, (rollout) =>
-      rollbackStep(rollout, { event: 'rolled_back', reason: 'manual', detail }, ['manual']),
-    );
+    const byHand = by.comment === undefined ? 'Rolled back by hand' : `Rolled back by hand: ${by.comment}`;
+    return this.#command(by, ref, 'rollback', expected, (rollout) => {
+      const detail = withFigures(byHand, rollout);
+      return rollbackStep(rollout, { event: 'rolled_back', reason: 'manual', detail }, ['manual']);
+    });
   }
 
   async cancel(by: Actor, ref: RolloutRef, keep: Keep, expected?: Expected): Promise<RolloutDocument> {
@@ -197,7 +199,11 @@ export class RolloutSteering {
       refuseIllegal(rollout, command);
       const place = await placeOfRollout(tx, rollout, true);
       const stepped = await takeStep(tx, by, place, rollout, decide(rollout, place.flag.key), this.limits);
-      return { ...rolloutDocument(stepped.rollout, place), warnings: stepped.targeting?.warnings ?? [] };
+      return {
+        ...rolloutDocument(stepped.rollout, place),
+        seen: await seenOf(tx, stepped.rollout),
+        warnings: stepped.targeting?.warnings ?? [],
+      };
     });
   }
 }
@@ -215,9 +221,6 @@ function overriding(rollout: RolloutRow, guardrails: readonly number[], step: St
   const overridden = [...new Set([...rollout.overridden, ...guardrails])].toSorted((a, b) => a - b);
   return { ...step, patch: (at) => ({ ...step.patch(at), overridden }) };
 }
-
-const illegal = ({ state, phase, stage }: RolloutRow, message: string): DomainError =>
-  new DomainError('illegal_transition', message, { state, phase, stage });
 
 function refuseReshuffle(rollout: RolloutRow): void {
   if (rollout.phase === 'warmup') return;

@@ -87,6 +87,7 @@ export async function takeStep(
       : await changeTargeting(tx, why, place, { action }, step.targeting(place.row.document, at), limits);
   const next: RolloutRow = {
     ...rollout,
+    detail: step.detail ?? null,
     ...step.patch(at),
     ...(targeting?.changed === true ? { epoch: at.epoch } : {}),
     version: rollout.version + 1,

@@ -9,6 +9,7 @@ import {
   type Window,
 } from '@fledge/canary';
 import { RECONCILER } from '../actor.js';
+import { appendChange } from '../change-log.js';
 import { RolloutCheckRow } from '../entities/rollout-check.entity.js';
 import { RolloutDecisionRow } from '../entities/rollout-decision.entity.js';
 import { RolloutRow, type RolloutPhase } from '../entities/rollout.entity.js';
@@ -16,6 +17,7 @@ import { DomainError } from '../errors.js';
 import type { Limits } from '../limits.js';
 import type { Located } from '../targeting-change.js';
 import { updateRow, type Tx } from '../transaction.js';
+import { rolloutRecord } from './document.js';
 import { placeOfRollout } from './find.js';
 import { judgeStart } from './start.js';
 import { recordEvent, takeStep, type Step } from './step.js';
@@ -100,6 +102,8 @@ async function judge(context: Tick, found: RolloutRow): Promise<Ticked> {
     evidence,
     bakedMs: found.bakedMs + baked,
     reasons: decision.action === 'hold' ? [...whyStuck(found), ...codesOf(decision)] : [],
+    detail: decision.why,
+    ...askingOf(found, decision, now),
     lastTickAt: isRegular ? now : found.lastTickAt,
     nextCheckAt: nextCheck(found, now),
     failures: 0,
@@ -136,6 +140,21 @@ const openGates = ({ plan, stage, approvals, gates }: RolloutRow): readonly bool
     return gate.type === 'webhook' && gates[String(index)]?.open === true;
   });
 
+/**
+ * Webhook gates are asked when everything but them and an approval is there, calendar windows included: a yes is not to be older than
+ * it has to be.
+ */
+function askingOf(
+  { state, gateDueAt, gateLease }: RolloutRow,
+  decision: Decision,
+  now: Date,
+): Pick<RolloutRow, 'gateDueAt' | 'gateLease'> {
+  const codes = codesOf(decision);
+  const asks = state === 'running' && decision.awaitsGate && codes.includes('gate_webhook');
+  if (!asks || codes.includes('gate_window')) return { gateDueAt: null, gateLease: null };
+  return { gateDueAt: gateDueAt ?? now, gateLease };
+}
+
 const needsMark = (rollout: RolloutRow): boolean =>
   rollout.evidence !== null &&
   rollout.phase !== 'warmup' &&
@@ -155,24 +174,33 @@ function phaseAfter({ state, phase }: RolloutRow, { awaitsGate }: Decision): Rol
   return awaitsGate ? 'awaiting_gate' : 'baking';
 }
 
-/** Nothing of the rule changes; what is worth knowing becomes an event. */
+/** Nothing of the rule changes; what is worth knowing becomes an event, and another phase a change in the log. */
 async function holdStill(
   { tx, now }: Tick,
   before: RolloutRow,
   observed: RolloutRow,
   decision: Decision,
 ): Promise<void> {
-  const next = { ...observed, phase: phaseAfter(observed, decision) };
-  const { evidence, bakedMs, reasons, lastTickAt, nextCheckAt, failures, phase } = next;
-  const events = eventsOfHold(before, next, decision);
-  const version = phase === before.phase ? next.version : next.version + 1;
-  await updateRow(
+  const phase = phaseAfter(observed, decision);
+  const next = { ...observed, phase, version: observed.version + (phase === before.phase ? 0 : 1) };
+  const { evidence, bakedMs, reasons, detail, lastTickAt, nextCheckAt, gateDueAt, gateLease, failures, version } = next;
+  const observation = { evidence, bakedMs, reasons, detail, lastTickAt, nextCheckAt, gateDueAt, gateLease, failures };
+  await updateRow(tx, RolloutRow, { id: next.id }, { ...observation, phase, version });
+  for (const event of eventsOfHold(before, next, decision)) await recordEvent(tx, RECONCILER, next, event, now);
+  if (phase === before.phase) return;
+  const place = await placeOfRollout(tx, next);
+  await appendChange(
     tx,
-    RolloutRow,
-    { id: next.id },
-    { evidence, bakedMs, reasons, lastTickAt, nextCheckAt, failures, phase, version },
+    { ...RECONCILER, comment: decision.why },
+    {
+      action: `rollout.${phase ?? 'held'}`,
+      project: place.owner,
+      subject: { type: 'rollout', key: next.id },
+      environment: place.environment.key,
+      before: rolloutRecord(before, place),
+      after: rolloutRecord(next, place),
+    },
   );
-  for (const event of events) await recordEvent(tx, RECONCILER, next, event, now);
 }
 
 /** Takes the step with the environment locked; answers what keeps it from going on, in which case nothing was written. */
