@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,8 @@ import { ROOT } from './service.js';
 export interface SdkProcesses {
   /** Starts the script with `createClient` in scope, and resolves with the JSON it prints when it ends by itself. */
   run(code: string): Promise<unknown>;
+  /** Starts it and leaves it alone. */
+  start(code: string): Promise<ChildProcess>;
   remove(): Promise<void>;
 }
 
@@ -27,11 +29,15 @@ export async function sdkProcesses(): Promise<SdkProcesses> {
     conditions: ['@fledge/source'],
   });
   let scripts = 0;
+  const begin = async (code: string) => {
+    const path = join(folder, `script-${(scripts += 1)}.mjs`);
+    await writeFile(path, `import { createClient } from './sdk.mjs';\n${code}`);
+    return spawn(process.execPath, [path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  };
   return {
+    start: begin,
     async run(code) {
-      const path = join(folder, `script-${(scripts += 1)}.mjs`);
-      await writeFile(path, `import { createClient } from './sdk.mjs';\n${code}`);
-      const child = spawn(process.execPath, [path], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = await begin(code);
       let printed = '';
       child.stdout.on('data', (chunk) => (printed += String(chunk)));
       await once(child, 'close');
