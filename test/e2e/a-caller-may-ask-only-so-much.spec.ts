@@ -201,7 +201,7 @@ describe('everything that is kept', () => {
   });
 });
 
-it('a wrong limit or proxy stops the start, with every problem at once', async () => {
+it('a wrong limit, proxy, range or key stops the start, with every problem at once', async () => {
   api = await startApi();
   const problems = (): readonly string[] => {
     try {
@@ -211,7 +211,11 @@ it('a wrong limit or proxy stops the start, with every problem at once', async (
         FLEDGE_LIMIT_BODY_DEPTH: '101',
         FLEDGE_LIMIT_MANAGEMENT_PER_SECOND: '-1',
         FLEDGE_LIMIT_RULES_PER_FLAG: 'many',
+        FLEDGE_SECRETS_KEY: `${Buffer.alloc(32).toString('base64')}, c2hvcnQ=`,
         FLEDGE_TRUSTED_PROXIES: 'loopback, 10.0.0.0/33',
+        FLEDGE_WEBHOOK_ADDRESSES: '10.0.0.0/8, inside',
+        FLEDGE_WEBHOOK_ATTEMPTS: '0',
+        FLEDGE_WEBHOOK_HTTP: 'yes',
       });
       return [];
     } catch (error) {
@@ -224,7 +228,11 @@ it('a wrong limit or proxy stops the start, with every problem at once', async (
       'FLEDGE_LIMIT_BODY_DEPTH',
       'FLEDGE_LIMIT_MANAGEMENT_PER_SECOND',
       'FLEDGE_LIMIT_RULES_PER_FLAG',
+      'FLEDGE_SECRETS_KEY',
       'FLEDGE_TRUSTED_PROXIES',
+      'FLEDGE_WEBHOOK_ADDRESSES',
+      'FLEDGE_WEBHOOK_ATTEMPTS',
+      'FLEDGE_WEBHOOK_HTTP',
     ]),
   );
   for (const proxies of ['10.0.0.0/8,::1', 'uniquelocal', '192.0.2.1']) {

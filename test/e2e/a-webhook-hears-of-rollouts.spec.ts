@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { readConfig } from '@fledge/api';
+import { cleanUp, createDataSource, delayAfter } from '@fledge/store';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startApi, type TestApi } from '../support/api.js';
@@ -312,5 +314,54 @@ describe('a message', () => {
     await api.stop();
     api = await start();
     await ended('keyless');
+  });
+
+  it('waits longer and longer, between the half and the whole of it, at most six hours: about a day in all', () => {
+    const { retries } = readConfig({}).outgoing;
+    const delays = (random: number): number[] =>
+      Array.from({ length: retries.attempts - 1 }, (_, index) => delayAfter(index + 1, retries, random));
+    expect(delays(1).slice(0, 4)).toEqual([5_000, 20_000, 80_000, 320_000]);
+    expect(delays(0)).toEqual(delays(1).map((delay) => delay / 2));
+    expect(Math.max(...delays(1))).toBe(6 * 3_600_000);
+    const hours = delays(0.5).reduce((sum, delay) => sum + delay, 0) / 3_600_000;
+    expect(Math.round(hours)).toBe(24);
+  });
+
+  it('is forgotten a week after it was delivered, and a month after it was given up', async () => {
+    await make('forgetful', { enabled: false });
+    const kept: string[] = [];
+    for (const [state, days, stays] of [
+      ['delivered', 6, true],
+      ['delivered', 8, false],
+      ['failed', 29, true],
+      ['failed', 31, false],
+      ['pending', 29, true],
+    ] as const) {
+      const id = await send('forgetful');
+      const old = `UPDATE webhook_delivery SET state = $2, created_at = now() - $3 * interval '1 day' WHERE id = $1`;
+      await sql(database.url, old, [id, state, days]);
+      if (stays) kept.push(id);
+    }
+    const dataSource = await createDataSource({ url: database.url, poolSize: 1 }).initialize();
+    await cleanUp(dataSource);
+    await dataSource.destroy();
+    const left = await deliveriesOf('forgetful');
+    expect(new Set(left.map(({ id }) => id))).toEqual(new Set(kept));
+    await ended('forgetful');
+  });
+});
+
+describe('a rollout', () => {
+  it('is taken back even while who listens goes, and never waits for who does not answer', async () => {
+    receiver.answer = () => undefined;
+    for (let index = 0; index < 6; index += 1) {
+      await make(`going-${index}`, { events: ['rollout.started', 'rollout.rolled_back'] });
+      const rollout = await startRollout(api, `going-${index}`);
+      const [back, gone] = await Promise.all([
+        steer(api.admin, rollout.id, 'rollback'),
+        api.admin.delete(`${WEBHOOKS}/going-${index}`),
+      ]);
+      expect([back.status, gone.status]).toEqual([200, 204]);
+    }
   });
 });

@@ -6,9 +6,9 @@ import { createDatabase, type TestDatabase } from './database.js';
 
 export const ADMIN_TOKEN = 'an-admin-token-that-only-tests-know-0123456789';
 
-/** What no log may hold: a token of any kind, or of a stream. */
+/** What no log may hold: a token of any kind or of a stream, or the secret of a webhook. */
 export const SECRET = new RegExp(
-  String.raw`${ADMIN_TOKEN}|fledge_(?:admin|sdk|client)_[0-9A-Za-z]{38}|\d{6}\.[0-9a-f-]{36}\.[\w-]{43}`,
+  String.raw`${ADMIN_TOKEN}|fledge_(?:admin|sdk|client)_[0-9A-Za-z]{38}|\d{6}\.[0-9a-f-]{36}\.[\w-]{43}|whsec_[0-9A-Za-z+/]{43}=`,
 );
 
 /** Tests ask more often than people. */

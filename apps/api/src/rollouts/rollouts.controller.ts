@@ -94,7 +94,10 @@ export class RolloutsController {
   @HttpCode(200)
   @ForRole('operator')
   @IdempotencyHeader()
-  @ApiOperation({ summary: 'Pause every running rollout here', description: 'Guardrails go on watching.' })
+  @ApiOperation({
+    summary: 'Pause every running rollout here',
+    description: 'Guardrails go on watching; what waits for its date still starts then.',
+  })
   @CommentBody(CommentDto)
   @ApiOkResponse({ type: PausedDto })
   @WriteProblems()
