@@ -48,6 +48,12 @@ it('whatever is asked, and with whatever token, nothing that the process prints 
   ];
   expect(listening.map(({ status }) => status)).toEqual([200, 200, 200]);
 
+  // A webhook: its secret, and the path of its address, which is one as well; nobody listens there.
+  const url = 'https://localhost:1/between-us';
+  const webhook = await admin.must('POST', '/projects/default/webhooks', { key: 'chat', url });
+  await admin.must('POST', '/projects/default/webhooks/chat/test', {});
+  await until(() => service.output().includes('webhook failed'), 'the message has been tried');
+
   // Refused, mistaken and foreign ones, and tokens where none belong.
   const guess = `fledge_admin_${'0'.repeat(38)}`;
   expect((await new ServiceClient(service.url, guess).ask('GET', '/projects')).status).toBe(401);
@@ -66,7 +72,8 @@ it('whatever is asked, and with whatever token, nothing that the process prints 
   const printed = service.output();
   expect(printed).toContain('"path":"/sdk/v1/stream"');
   expect(printed.split('\n').filter((line) => SECRET.test(line) || line.includes('token='))).toEqual([]);
-  for (const secret of [adminToken, key, client.body.token as string, guess, ...Object.values(sdkKeys)]) {
+  const shown = [client.body.token, webhook.body.secret, 'between-us'].map(String);
+  for (const secret of [adminToken, key, guess, ...shown, ...Object.values(sdkKeys)]) {
     expect(printed).not.toContain(secret);
   }
   expect(printed).not.toMatch(/postgres(?:ql)?:\/\/[^\s/]*:[^\s/]*@/);
