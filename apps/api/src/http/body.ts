@@ -69,38 +69,41 @@ function parse(text: string): unknown {
   }
 }
 
+/** An object or a list of the body, and where it stands. */
+type Place = { readonly value: object; readonly pointer: string };
+
+const isNested = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
 /** Walks the value without recursion: depth is the client's to choose, the stack is ours. */
 function refuseHarmful(root: unknown, deepest: number): void {
-  let level: { value: unknown; pointer: string }[] = [{ value: root, pointer: '' }];
-  for (let depth = 0; level.length > 0; depth += 1) {
-    // The root is the first level.
-    if (depth >= deepest) {
+  let level: Place[] = isNested(root) ? [{ value: root, pointer: '' }] : [];
+  // The root is the first level.
+  for (let depth = 1; level.length > 0; depth += 1) {
+    const next = level.flatMap(insideOf);
+    const [tooDeep] = next;
+    if (tooDeep !== undefined && depth >= deepest) {
       const limit = 'bodyDepth';
+      const message = `Expected at most ${deepest} levels of nesting.`;
       throw new RequestError(422, 'too_deep', `The body has more than ${deepest} levels (${variableOf(limit)}).`, {
         limit,
         maximum: deepest,
-        errors: [
-          {
-            pointer: level[0]?.pointer ?? '',
-            code: 'too_deep',
-            message: `Expected at most ${deepest} levels of nesting.`,
-          },
-        ],
+        errors: [{ pointer: tooDeep.pointer, code: 'too_deep', message }],
       });
-    }
-    const next: typeof level = [];
-    for (const { value, pointer } of level) {
-      if (typeof value !== 'object' || value === null) continue;
-      for (const [key, member] of Object.entries(value)) {
-        const place = `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-        if (key === '__proto__') {
-          throw new RequestError(422, 'forbidden_key', 'The body has a key "__proto__", which is never accepted.', {
-            errors: [{ pointer: place, code: 'forbidden_key', message: 'Expected any other key.' }],
-          });
-        }
-        if (typeof member === 'object' && member !== null) next.push({ value: member, pointer: place });
-      }
     }
     level = next;
   }
+}
+
+/** The objects and lists in a place. Lists of numbers are the most of what SDKs report, and are passed over at once. */
+function insideOf({ value, pointer }: Place): Place[] {
+  if (Array.isArray(value) && !value.some(isNested)) return [];
+  return Object.entries(value).flatMap(([key, member]: [string, unknown]) => {
+    if (key === '__proto__') {
+      throw new RequestError(422, 'forbidden_key', 'The body has a key "__proto__", which is never accepted.', {
+        errors: [{ pointer: `${pointer}/${key}`, code: 'forbidden_key', message: 'Expected any other key.' }],
+      });
+    }
+    if (!isNested(member)) return [];
+    return [{ value: member, pointer: `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}` }];
+  });
 }
