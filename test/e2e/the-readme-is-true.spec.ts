@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { removeDirectory, ROOT, startService, temporaryDirectory, type Service } from '../support/service.js';
+import { ServiceClient } from '../support/service-client.js';
 
 const run = promisify(execFile);
 
@@ -22,7 +23,7 @@ const application = join(ROOT, 'first-flag.mjs');
 
 beforeAll(async () => {
   dataDir = await temporaryDirectory();
-  service = await startService(dataDir);
+  service = await startService(dataDir, { FLEDGE_SEED: 'demo' });
 }, 120_000);
 afterAll(async () => {
   await service.stop();
@@ -56,6 +57,20 @@ describe('the README', () => {
       expect(compared).toBe(3);
     },
   );
+
+  it('promises a project to look around in, with flags, cohorts and a rollout', async () => {
+    const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
+    expect(readme).toContain('FLEDGE_SEED=demo npm start');
+    const { adminToken } = JSON.parse(await readFile(join(dataDir, 'secrets.json'), 'utf8')) as { adminToken: string };
+    const admin = new ServiceClient(service.url, adminToken);
+    const demo = '/projects/demo';
+    const names = async (what: string) =>
+      (await admin.must('GET', `${demo}/${what}`)).body.items.map(({ key }: { key: string }) => key);
+    expect(await names('flags')).toEqual(['banner', 'fast-search', 'new-checkout']);
+    expect(await names('cohorts')).toEqual(['beta', 'staff']);
+    const rollout = await admin.must('GET', `${demo}/environments/production/rollouts/key:demo`);
+    expect(rollout.body).toMatchObject({ flag: 'fast-search', state: 'running', planKey: 'standard' });
+  });
 
   it('begins with the two commands', async () => {
     const readme = await readFile(join(ROOT, 'README.md'), 'utf8');

@@ -4,7 +4,7 @@ import type { Stores } from '../runtime.js';
 const DEMO_PROJECT = 'demo';
 
 /** Fills in a project to look around in. Does nothing when there is one already. */
-export async function seedDemo({ projects, flags, cohorts, targetings }: Stores): Promise<void> {
+export async function seedDemo({ projects, flags, cohorts, targetings, rollouts }: Stores): Promise<void> {
   const by = { ...SERVICE, comment: 'demo' };
   try {
     await projects.create(by, { key: DEMO_PROJECT, name: 'Demo shop' }, ['development', 'production']);
@@ -75,4 +75,7 @@ export async function seedDemo({ projects, flags, cohorts, targetings }: Stores)
     },
     undefined,
   );
+  await flags.create(by, DEMO_PROJECT, { key: 'fast-search', type: 'boolean', name: 'Fast search', tags: ['search'] });
+  const request = { flag: 'fast-search', canary: 'on', baseline: 'off', enable: true, externalKey: 'demo' };
+  await rollouts.start(by, { project: DEMO_PROJECT, environment: 'production' }, request, 'standard');
 }
