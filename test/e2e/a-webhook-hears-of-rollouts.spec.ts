@@ -35,8 +35,8 @@ let database: TestDatabase;
 let api: TestApi;
 let receiver: Receiver;
 
-const start = (settings: Record<string, string> = {}): Promise<TestApi> =>
-  startApi({ FLEDGE_SECRETS_KEY: KEYS[0] ?? '', ...settings }, database, { outgoing: OUTGOING });
+const start = (settings: Record<string, string> = {}, outgoing: Partial<typeof OUTGOING> = {}): Promise<TestApi> =>
+  startApi({ FLEDGE_SECRETS_KEY: KEYS[0] ?? '', ...settings }, database, { outgoing: { ...OUTGOING, ...outgoing } });
 
 beforeAll(async () => {
   database = await createDatabase();
@@ -299,6 +299,24 @@ describe('a message', () => {
     expect(new Set(idsOf(receiver))).toEqual(new Set(ids));
     expect(receiver.received.every((received) => verifies(secret, received))).toBe(true);
     await ended('crowded');
+  });
+
+  it('is given back by a replica that stops in the middle of it', async () => {
+    await make('interrupted', { enabled: false });
+    const id = await send('interrupted');
+    await api.stop();
+    api = await start({}, { timeoutMs: 60_000 });
+    receiver.answer = () => undefined;
+    await api.admin.patch(`${WEBHOOKS}/interrupted`, { enabled: true }).expect(200);
+    await until(() => receiver.received.length === 1, 'it is being sent');
+    await api.stop();
+    const rows = await sql(database.url, `SELECT state, attempts, lease FROM webhook_delivery WHERE id = $1`, [id]);
+    expect(rows).toEqual([{ state: 'pending', attempts: 0, lease: null }]);
+    receiver.answer = (_received, response) => void response.writeHead(204).end();
+    api = await start();
+    await settled('interrupted');
+    expect(idsOf(receiver)).toEqual([id, id]);
+    await ended('interrupted');
   });
 
   it('cannot be signed without the key that sealed the secret, and says so', async () => {
