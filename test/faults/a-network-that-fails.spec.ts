@@ -35,6 +35,7 @@ afterEach(async () => {
   network.mend();
   network.delay(0);
   network.cutAfter(undefined);
+  network.amend(undefined);
   network.resume();
   const isWell = ({ ready, changes }: Record<string, unknown>): boolean => ready === true && changes === 'listening';
   await until(async () => isWell(await state()), 'all is well', 15_000);
@@ -123,6 +124,29 @@ describe('a network between a replica and its database', () => {
     network.mend();
     await reaches(stream, 10_000);
     expectGapless(stream);
+  });
+});
+
+/** What PostgreSQL says when it is killed at the moment in which a connection becomes ready, in one piece with that. */
+function dieWhenReady(data: Buffer): Buffer {
+  if (!data.subarray(-6).equals(Buffer.from('Z\0\0\0\x05I', 'latin1'))) return data;
+  const fields = 'SFATAL\0VFATAL\0C57P01\0Mterminating connection due to unexpected postmaster exit\0\0';
+  const head = Buffer.from('E\0\0\0\0');
+  head.writeUInt32BE(4 + fields.length, 1);
+  return Buffer.concat([data, head, Buffer.from(fields)]);
+}
+
+describe('a database', () => {
+  it('that ends a connection in the moment in which it is ready costs a request, not the process', async () => {
+    network.amend(dieWhenReady);
+    network.reset();
+    for (let count = 0; count < 5; count++)
+      expect((await new ServiceClient(second.url).ask('GET', '/projects')).status).toBe(503);
+    network.amend(undefined);
+    await until(
+      async () => (await new ServiceClient(second.url).ask('GET', '/projects')).status === 200,
+      'it is answered',
+    );
   });
 });
 

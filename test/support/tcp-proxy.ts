@@ -27,6 +27,8 @@ export interface TcpProxy {
   delay(ms: number): void;
   /** Resets each connection opened from now on after this many bytes from the server; undefined: never. */
   cutAfter(bytes: number | undefined): void;
+  /** Passes on what comes from the server as `amend` makes it; undefined: as it is. */
+  amend(amend: ((data: Buffer) => Buffer) | undefined): void;
   close(): Promise<void>;
 }
 
@@ -41,9 +43,11 @@ export async function startTcpProxy(target: string | number): Promise<TcpProxy> 
   let refusing = false;
   let delayMs = 0;
   let most: number | undefined;
+  let amended = (data: Buffer): Buffer => data;
 
-  const pass = (link: Link, from: Socket, to: Socket, chunk: Buffer): void => {
+  const pass = (link: Link, from: Socket, to: Socket, data: Buffer): void => {
     const back = from === link.server;
+    const chunk = back ? amended(data) : data;
     counts[back ? 'received' : 'sent'] += chunk.length;
     const piece = back && chunk.length > link.left ? chunk.subarray(0, link.left) : chunk;
     if (back) link.left -= piece.length;
@@ -134,6 +138,9 @@ export async function startTcpProxy(target: string | number): Promise<TcpProxy> 
     },
     cutAfter(bytes) {
       most = bytes;
+    },
+    amend(amend) {
+      amended = amend ?? ((data) => data);
     },
     async close() {
       resume();
