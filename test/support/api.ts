@@ -71,6 +71,7 @@ export async function startApi(
   if (database === undefined) {
     await runtime.stores.projects.create(SERVICE, { key: 'default', name: 'Default' }, ['development', 'production']);
   }
+  runtime.readiness.begin();
   const app = await createApp(runtime, log);
   await app.listen(port, '127.0.0.1');
   const url = await app.getUrl();

@@ -10,6 +10,7 @@ import { refuseUndeclaredRoutes } from './auth/served-routes.js';
 import type { HttpSettings } from './config.js';
 import { acceptJson } from './http/body.js';
 import { endConnectionsOnClose } from './http/farewell.js';
+import { refuseWhileStarting } from './health/readiness.js';
 import { sendProblem } from './http/problem.filter.js';
 import { callerAt } from './http/rate-limits.js';
 import { refuseMalformed } from './http/malformed.js';
@@ -33,6 +34,7 @@ export async function createApp(runtime: Runtime, log: Logger): Promise<NestFast
   server.server.maxConnections = runtime.http.limits.connections;
   endConnectionsOnClose(server);
   protectBrowsers(server, runtime.http.publicUrl);
+  refuseWhileStarting(server, runtime.readiness);
   server.addHook('onRequest', ({ ip }) => runtime.rates.take('addressPerSecond', callerAt(ip)));
   acceptJson(server, runtime.http.limits.bodyDepth);
   answerPreflights(server, OFREP_PATH);

@@ -5,12 +5,13 @@ import { createApp } from './app.js';
 import { seedDemo } from './bootstrap/demo.js';
 import { FIRST_ENVIRONMENTS, firstStart } from './bootstrap/first-start.js';
 import { greeting } from './bootstrap/greeting.js';
-import { loadSecrets, secretsPath } from './bootstrap/secrets.js';
+import { whenDatabaseIsThere } from './bootstrap/patience.js';
+import { loadSecrets, secretsPath, type Secrets } from './bootstrap/secrets.js';
 import { ConfigError, readConfig, type Config } from './config.js';
 import { createLogger, type Logger } from './log.js';
-import { createRuntime } from './runtime.js';
+import { createRuntime, type Stores } from './runtime.js';
 
-/** Configuration → database → application → listen; and the way back, in the other order. */
+/** Configuration → embedded database → application → listen → whatever the database has to hold; and the way back, in the other order. */
 async function main(): Promise<void> {
   const config = readConfig(process.env);
   const terminal = process.stdout.isTTY;
@@ -20,17 +21,8 @@ async function main(): Promise<void> {
   try {
     const database = await openDatabase(config, log);
     if (database.embedded !== undefined) stops.unshift(() => database.embedded?.stop() ?? Promise.resolve());
-    const applied = await migrate({ url: database.directUrl, migrations });
-    if (applied.length > 0) log.info({ steps: applied }, 'schema migrated');
-
     const runtime = createRuntime({ ...config, ...database, log });
     stops.unshift(() => runtime.stop());
-    await runtime.start();
-    const first = await firstSecrets(config);
-    if (first !== undefined) await firstStart(runtime.stores, first.secrets);
-    else await refuseWithoutAdmin(config, () => runtime.stores.tokens.hasAdmin());
-    if (config.seed === 'demo') await seedDemo(runtime.stores);
-
     const app = await createApp(runtime, log);
     stops.unshift(() => {
       runtime.readiness.drain();
@@ -38,7 +30,15 @@ async function main(): Promise<void> {
       runtime.signals.drain();
       return app.close();
     });
+    // Before the database is asked for anything, so that whoever watches can see that this process waits for it.
     await app.listen(config.port, config.host);
+
+    const applied = await whenDatabaseIsThere(() => migrate({ url: database.directUrl, migrations }), log);
+    if (applied.length > 0) log.info({ steps: applied }, 'schema migrated');
+    await whenDatabaseIsThere(() => runtime.start(), log);
+    const first = await firstSecrets(config);
+    await whenDatabaseIsThere(() => prepare(config, runtime.stores, first?.secrets), log);
+    runtime.readiness.begin();
     const url = (await app.getUrl()).replace('[::1]', 'localhost').replace('127.0.0.1', 'localhost');
     process.stdout.write(
       greeting({
@@ -69,11 +69,14 @@ async function firstSecrets({ database }: Config): Promise<Awaited<ReturnType<ty
   return database.kind === 'embedded' ? loadSecrets(database.dataDir, FIRST_ENVIRONMENTS) : undefined;
 }
 
-async function refuseWithoutAdmin(config: Config, hasAdmin: () => Promise<boolean>): Promise<void> {
-  if (config.adminToken !== undefined || (await hasAdmin())) return;
-  throw new ConfigError([
-    'FLEDGE_ADMIN_TOKEN: expected an admin token of at least 32 characters, since the database holds none. Make one with: openssl rand -hex 32',
-  ]);
+/** What a database holds before anybody is served. @throws ConfigError when nobody could administrate it */
+async function prepare(config: Config, stores: Stores, secrets: Secrets | undefined): Promise<void> {
+  if (secrets !== undefined) await firstStart(stores, secrets);
+  else if (config.adminToken === undefined && !(await stores.tokens.hasAdmin()))
+    throw new ConfigError([
+      'FLEDGE_ADMIN_TOKEN: expected an admin token of at least 32 characters, since the database holds none. Make one with: openssl rand -hex 32',
+    ]);
+  if (config.seed === 'demo') await seedDemo(stores);
 }
 
 /** Ends what was begun, the last first: on a signal, when the parent is gone, or when the start fails half-way. */

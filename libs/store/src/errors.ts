@@ -111,7 +111,7 @@ function isUnavailable(error: unknown): boolean {
   return (
     error instanceof Error &&
     // TypeORM takes the runner away from a transaction whose connection breaks between two of its queries.
-    /already released|Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|Driver not Connected|connection is closed/i.test(
+    /already released|Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|not queryable|Driver not Connected|connection is closed/i.test(
       error.message,
     )
   );

@@ -10,7 +10,7 @@ export type { Targeting } from './entities/targeting.entity.js';
 export type { RolloutPhase, RolloutPosition, RolloutState } from './entities/rollout.entity.js';
 export type { Role, TokenKind } from './entities/token.entity.js';
 export { EnvironmentStore, type EnvironmentEdit, type NewEnvironment } from './environments.js';
-export { DomainError, ERRORS, type ErrorCode, type ErrorDetails } from './errors.js';
+export { DomainError, ERRORS, toDomainError, type ErrorCode, type ErrorDetails } from './errors.js';
 export type { FlagEdit, NewFlag } from './flag-definition.js';
 export { FlagStore, type FlagQuery, type FlagShape } from './flags.js';
 export { ExportStore, type ProjectExport } from './exports.js';

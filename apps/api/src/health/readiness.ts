@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DomainError } from '@fledge/store';
+import type { FastifyInstance } from 'fastify';
 import type { Logger } from '../log.js';
 
 export type ReadinessState = {
@@ -15,9 +17,12 @@ type Probes = { readonly database: () => Promise<{ migrated: boolean }>; readonl
 /** Who asks gives up soon; a database that does not answer by then is away. */
 const PROBE_MS = 2_000;
 
-/** Whether this replica should be sent requests. Falls first at shutdown, so that load balancers look away in time. */
+/**
+ * Whether this replica should be sent requests: not before its start is over, however long it waits for the database, and not once it
+ * shuts down. Falls first then, so that load balancers look away in time.
+ */
 export class Readiness {
-  #draining = false;
+  #phase: 'starting' | 'serving' | 'draining' = 'starting';
   readonly #probes: Probes;
   readonly #log: Logger;
 
@@ -26,22 +31,33 @@ export class Readiness {
     this.#log = log;
   }
 
+  get starting(): boolean {
+    return this.#phase === 'starting';
+  }
+
+  /** The start is over: all that requests need is there. */
+  begin(): void {
+    if (this.starting) this.#phase = 'serving';
+  }
+
   drain(): void {
-    this.#draining = true;
+    this.#phase = 'draining';
   }
 
   async state(): Promise<ReadinessState> {
     const { database, schema } = await this.#database();
     return {
-      ready: database === 'reachable' && schema === 'current' && !this.#draining,
+      ready: database === 'reachable' && schema === 'current' && this.#phase === 'serving',
       database,
       schema,
       changes: this.#probes.listening() ? 'listening' : 'polling',
-      draining: this.#draining,
+      draining: this.#phase === 'draining',
     };
   }
 
   async #database(): Promise<Pick<ReadinessState, 'database' | 'schema'>> {
+    // There is no connection to ask with yet; the log says what the start waits for.
+    if (this.starting) return { database: 'unreachable', schema: 'unknown' };
     try {
       const { migrated } = await Promise.race([this.#probes.database(), late()]);
       return { database: 'reachable', schema: migrated ? 'current' : 'behind' };
@@ -55,4 +71,16 @@ export class Readiness {
 async function late(): Promise<never> {
   await sleep(PROBE_MS, undefined, { ref: false });
   throw new Error(`The database has not answered for ${PROBE_MS} ms.`);
+}
+
+/** Until the start is over nobody is answered but who asks how it goes: what answers are made of is not there yet. */
+export function refuseWhileStarting(server: FastifyInstance, readiness: Readiness): void {
+  server.addHook('onRequest', ({ url }, _reply, done) => {
+    if (!readiness.starting || /^\/(health\/|metrics)/.test(url)) return done();
+    done(
+      new DomainError('database_unavailable', 'This replica is starting and waits for the database; try again soon.', {
+        retryAfter: 2,
+      }),
+    );
+  });
 }
