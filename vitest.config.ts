@@ -1,4 +1,4 @@
-import { configDefaults, defineConfig } from 'vitest/config';
+import { defineConfig } from 'vitest/config';
 
 // Tests run the TypeScript sources: only our own export condition is named, since adding `import` breaks CommonJS dependencies.
 const conditions = ['@fledge/source'];
@@ -8,11 +8,6 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ['{libs,apps}/*/test/**/*.spec.ts', 'sdk/test/**/*.spec.ts', 'test/{conformance,e2e,faults}/**/*.spec.ts'],
-    // Kills processes for minutes: `npm run test:kill` names how often, nothing else runs it.
-    exclude: [
-      ...configDefaults.exclude,
-      ...(process.env['FLEDGE_KILL_ROUNDS'] === undefined ? ['test/faults/a-process-that-is-killed.spec.ts'] : []),
-    ],
     setupFiles: ['test/support/property-seed.ts'],
     globalSetup: ['test/support/database-cluster.ts'],
     // Specs mostly wait for processes and databases of their own: one for each core, not one less.

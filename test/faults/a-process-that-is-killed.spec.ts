@@ -14,15 +14,18 @@ import { WriteLoad } from '../support/write-load.js';
 
 /** `npm run test:kill` sets it to many more. */
 const ROUNDS = Number(process.env['FLEDGE_KILL_ROUNDS'] ?? 20);
+const DATABASE_ROUNDS = Math.ceil(ROUNDS / 5);
 /** Acknowledged writes between two kills, at least. */
 const BETWEEN = 15;
+/** As many start at once. */
+const SPARES = 2;
 
 let dataDir: string;
 let postgres: EmbeddedPostgres;
 /** Those that are sent requests, the oldest first. */
 let serving: Replica[] = [];
-/** One that starts meanwhile, so that a round need not wait for it. */
-let spare: Promise<Replica>;
+/** Those that start meanwhile, so that a round need not wait for one. */
+const spares: Promise<Replica>[] = [];
 let load: WriteLoad;
 let key: string;
 const clients: { readonly client: FledgeClient; readonly versions: number[] }[] = [];
@@ -44,8 +47,22 @@ function connect(): void {
   clients.push({ client, versions });
 }
 
+/** The next replica that is ready to serve; another one begins to start in its place if one will be needed. */
+async function relief(more: boolean): Promise<Replica> {
+  const next = await spares.shift();
+  if (next === undefined) throw new Error('There is no spare.');
+  await next.ready();
+  if (more) spares.push(launch());
+  return next;
+}
+
 /** What the replicas logged as errors, for whoever reads a failure. */
 const errors = (): string => serving.map((replica) => replica.output()).join('');
+
+/** None of those that serve has ended by itself. */
+function expectAlive(): void {
+  for (const replica of serving) expect(replica.ended(), replica.output()).toBeUndefined();
+}
 
 const snapshotFrom = async (replica: Replica): Promise<Snapshot> =>
   (await new ServiceClient(replica.url, key).must('GET', '/sdk/v1/snapshot')).body as Snapshot;
@@ -77,7 +94,7 @@ beforeAll(async () => {
   postgres = await startEmbeddedPostgres({ dataDir });
   serving = await Promise.all([launch(), launch()]);
   for (const replica of serving) await replica.ready();
-  spare = launch();
+  for (let count = 0; count < SPARES; count++) spares.push(launch());
   await pick().admin.begin();
   key = (await pick().admin.makeKey()).key;
   load = new WriteLoad(() => pick().admin);
@@ -89,7 +106,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await load.end();
   for (const { client } of clients) await client.close();
-  await Promise.all([...serving, await spare].map((replica) => replica.kill()));
+  await Promise.all([...serving, ...(await Promise.all(spares))].map((replica) => replica.kill()));
   await postgres.stop();
   await removeDirectory(dataDir);
 });
@@ -106,10 +123,8 @@ describe('under write load', { timeout: 120_000 }, () => {
         const [victim, other] = serving as [Replica, Replica];
         serving = [other];
         await victim.kill();
-        const next = await spare;
-        await next.ready();
-        serving = [other, next];
-        if (round < ROUNDS - 1) spare = launch();
+        serving = [other, await relief(round < ROUNDS - SPARES)];
+        expectAlive();
       }
       expect(await load.verify(postgres.url), errors()).toEqual([]);
       expect(load.acknowledged.size).toBeGreaterThan(ROUNDS * BETWEEN);
@@ -117,21 +132,31 @@ describe('under write load', { timeout: 120_000 }, () => {
     60_000 + ROUNDS * 20_000,
   );
 
-  it('PostgreSQL that is killed and comes back has every acknowledged write, and the replicas go on by themselves', async () => {
-    for (let round = 0; round < 3; round++) {
-      const pid = Number((await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]);
-      process.kill(pid, 'SIGKILL');
-      const enough = load.acknowledged.size + 2 * BETWEEN;
-      await until(() => load.acknowledged.size >= enough, 'writes go on', 60_000);
-    }
-    for (const replica of serving)
-      await until(
-        async () => (await replica.admin.ask('GET', '/health/ready')).body.changes === 'listening',
-        'it listens',
-        30_000,
-      );
-    expect(await load.verify(postgres.url), errors()).toEqual([]);
-  });
+  it(
+    'PostgreSQL that is killed and comes back has every acknowledged write, and the replicas go on by themselves',
+    async () => {
+      for (let round = 0; round < DATABASE_ROUNDS; round++) {
+        for (const extra of serving.splice(2)) await extra.kill();
+        const pid = Number((await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]);
+        process.kill(pid, 'SIGKILL');
+        // This one starts while there is no database, the others go on through it.
+        spares.push(launch());
+        const enough = load.acknowledged.size + 2 * BETWEEN;
+        await until(() => load.acknowledged.size >= enough, 'writes go on', 60_000);
+        expectAlive();
+        serving.push(await relief(false));
+      }
+      for (const replica of serving)
+        await until(
+          async () => (await replica.admin.ask('GET', '/health/ready')).body.changes === 'listening',
+          'it listens',
+          30_000,
+        );
+      expect(await load.verify(postgres.url), errors()).toEqual([]);
+      expectAlive();
+    },
+    60_000 + DATABASE_ROUNDS * 20_000,
+  );
 
   it('no SDK was ever taken back, and all end where the database is', async () => {
     await load.end();
@@ -145,10 +170,8 @@ describe('under write load', { timeout: 120_000 }, () => {
 
 describe('three replicas', { timeout: 60_000 }, () => {
   it('show a write that any of them acknowledged, each', async () => {
-    const third = await launch();
-    await third.ready();
-    serving = [...serving, third];
-    await third.admin.makeFlags('seen');
+    expect(serving).toHaveLength(3);
+    await pick().admin.makeFlags('seen');
     for (let count = 0; count < 9; count++) {
       const version = await (serving[count % 3] as Replica).admin.toggle('seen', count % 2 === 0);
       for (const replica of serving)

@@ -13,6 +13,8 @@ export interface Replica {
   readonly process: ChildProcess;
   /** Everything it has printed so far: with its log level, errors. */
   output(): string;
+  /** How the process ended; undefined while it lives. */
+  ended(): string | undefined;
   /** Resolves when it can be sent requests; rejects with what it printed when it ends instead. */
   ready(): Promise<void>;
   /** SIGKILL, and the end of the process. */
@@ -53,9 +55,10 @@ export async function launchReplica(
   let printed = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (printed += String(chunk)));
   const url = `http://127.0.0.1:${port}`;
-  const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  const ended = (): string | undefined =>
+    child.exitCode === null ? (child.signalCode ?? undefined) : `exit code ${child.exitCode}`;
   const end = async (signal: NodeJS.Signals): Promise<void> => {
-    if (hasEnded()) return;
+    if (ended() !== undefined) return;
     child.kill(signal);
     await once(child, 'exit');
   };
@@ -64,10 +67,11 @@ export async function launchReplica(
     admin: new ServiceClient(url),
     process: child,
     output: () => printed,
+    ended,
     async ready() {
       const answers = (): Promise<boolean> => fetch(`${url}/health/ready`).then((answer) => answer.ok);
-      await until(async () => hasEnded() || (await answers()), 'the replica is ready', 60_000, 50);
-      if (hasEnded()) throw new Error(`The replica ended:\n${printed}`);
+      await until(async () => ended() !== undefined || (await answers()), 'the replica is ready', 60_000, 50);
+      if (ended() !== undefined) throw new Error(`The replica ended with ${ended()}:\n${printed}`);
     },
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
