@@ -1,35 +1,45 @@
 import { createClient } from '@fledge/sdk';
 import type { Snapshot } from '@fledge/evaluation';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startApi, type TestApi } from '../support/api.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
 import { program } from '../support/debian.js';
 import { startNginx, type Nginx } from '../support/nginx.js';
+import { buildReplica, launchReplica, type Replica } from '../support/replica.js';
 import { ServiceClient } from '../support/service-client.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/wait.js';
 
 const binary = await program('nginx', 'nginx-light');
 
-let replicas: TestApi[];
+let database: TestDatabase;
+/** Processes, those that live. */
+let replicas: Replica[];
 let proxy: Nginx;
 let admin: ServiceClient;
 
-describe.skipIf(binary === undefined)('behind nginx, configured as in docs/operations.md', () => {
+/** How many streams each replica holds. */
+const held = (): Promise<number[]> =>
+  Promise.all(replicas.map(({ url }) => new ServiceClient(url).figure('fledge_streams_open')));
+
+describe.skipIf(binary === undefined)('three replicas behind nginx, configured as in docs/operations.md', () => {
   beforeAll(async () => {
-    const first = await startApi();
-    const shared = { url: first.databaseUrl, drop: async () => undefined };
-    replicas = [await startApi({}, shared), await startApi({}, shared), first];
+    await buildReplica();
+    database = await createDatabase();
+    replicas = await Promise.all(Array.from({ length: 3 }, () => launchReplica(database.url)));
+    for (const replica of replicas) await replica.ready();
     proxy = await startNginx(
       binary ?? '',
       replicas.map(({ url }) => url),
     );
     admin = new ServiceClient(proxy.url);
+    await admin.begin();
     await admin.makeFlags('checkout');
-  });
+  }, 120_000);
 
   afterAll(async () => {
     await proxy.stop();
-    for (const replica of replicas) await replica.stop();
+    for (const replica of replicas) await replica.kill();
+    await database.drop();
   });
 
   const get = (key: string, revision?: string) =>
@@ -44,34 +54,37 @@ describe.skipIf(binary === undefined)('behind nginx, configured as in docs/opera
     const { key } = await admin.makeKey();
     const streams = await Promise.all(Array.from({ length: 9 }, () => openStream(proxy.url, key)));
     for (const stream of streams) await stream.next('put');
-    expect(replicas.map(({ runtime }) => runtime.streams.size)).toEqual([3, 3, 3]);
+    expect(await held()).toEqual([3, 3, 3]);
     for (const on of [true, false, true, false]) {
       const version = await admin.toggle('checkout', on);
       for (const stream of streams) expect((await stream.next('patch', 5_000)).data['version']).toBe(version);
     }
     for (const stream of streams) stream.close();
-    await until(() => replicas.every(({ runtime }) => runtime.streams.size === 0), 'nginx hangs up behind clients');
+    await until(async () => (await held()).join() === '0,0,0', 'nginx hangs up behind clients');
   });
 
-  it('an SDK goes on at another replica when its own shuts down', async () => {
+  it('a write that any of them acknowledged is seen through each of the others', async () => {
     const { key } = await admin.makeKey();
-    const client = createClient({ url: proxy.url, sdkKey: key, random: () => 0.1 });
-    await client.ready();
-    const own = replicas.find(({ runtime }) => runtime.streams.size > 0);
-    own?.runtime.streams.drain();
-    await until(() => replicas.some((each) => each !== own && each.runtime.streams.size > 0), 'it has moved');
-    const version = await admin.toggle('checkout', true);
-    await until(() => client.status.version === version, 'it follows');
-    expect(client.boolean('checkout', { targetingKey: 'u' }, false)).toBe(true);
-    await client.close();
+    for (let count = 0; count < 9; count++) {
+      const writer = replicas[count % 3] as Replica;
+      const version = await writer.admin.toggle('checkout', count % 2 === 0);
+      for (const { url } of replicas) {
+        const seen = async () => (await new ServiceClient(url, key).must('GET', '/sdk/v1/snapshot')).body as Snapshot;
+        await until(async () => (await seen()).version === version, 'the replica has it', 3_000, 5);
+      }
+      expect((await get(key)).body).toMatchObject({ version });
+    }
   });
 
-  it('the cache answers nobody with the snapshot of another key, whatever was asked before', async () => {
+  it('the cache answers nobody with the snapshot of another key, whatever was asked before or is asked now', async () => {
     const environments = ['production', 'development'];
     const keys = await Promise.all(environments.map(async (environment) => (await admin.makeKey(environment)).key));
-    for (let count = 0; count < 12; count++) {
-      const [environment, key] = [environments[count % 2], keys[count % 2]] as [string, string];
-      expect((await get(key)).body).toMatchObject({ environment });
+    for (let round = 0; round < 5; round++) {
+      const asked = Array.from({ length: 20 }, async (_, count) => {
+        const [environment, key] = [environments[count % 2], keys[count % 2]] as [string, string];
+        expect((await get(key)).body).toMatchObject({ environment });
+      });
+      await Promise.all(asked);
     }
     expect((await fetch(`${proxy.url}/sdk/v1/snapshot`)).status).toBe(401);
     expect((await get('fledge_sdk_unknown')).status).toBe(401);
@@ -104,5 +117,23 @@ describe.skipIf(binary === undefined)('behind nginx, configured as in docs/opera
       expect(raw.headers.get('content-encoding')).toBe(coding === 'identity' ? null : coding);
       expect(await raw.json()).toEqual(answer.body);
     }
+  });
+
+  it('an SDK goes on at another replica when its own is stopped, and at the last when that is killed', async () => {
+    const { key } = await admin.makeKey();
+    const client = createClient({ url: proxy.url, sdkKey: key, random: () => 0.1 });
+    await client.ready();
+    for (const end of ['stop', 'kill'] as const) {
+      await until(async () => (await held()).includes(1), 'it streams');
+      const index = (await held()).indexOf(1);
+      const [own] = replicas.splice(index, 1);
+      await own?.[end]();
+      const version = await admin.toggle('checkout', end === 'stop');
+      await until(() => client.status.version === version, 'it follows');
+      expect(client.boolean('checkout', { targetingKey: 'u' }, end !== 'stop')).toBe(end === 'stop');
+    }
+    expect(replicas).toHaveLength(1);
+    await until(async () => (await held()).join() === '1', 'it streams from the last');
+    await client.close();
   });
 });
