@@ -18,7 +18,7 @@ let proxy: Nginx;
 let admin: ServiceClient;
 
 /** How many streams each replica holds. */
-const held = (): Promise<number[]> =>
+const streamsHeld = (): Promise<number[]> =>
   Promise.all(replicas.map(({ url }) => new ServiceClient(url).figure('fledge_streams_open')));
 
 describe.skipIf(binary === undefined)('three replicas behind nginx, configured as in docs/operations.md', () => {
@@ -54,13 +54,13 @@ describe.skipIf(binary === undefined)('three replicas behind nginx, configured a
     const { key } = await admin.makeKey();
     const streams = await Promise.all(Array.from({ length: 9 }, () => openStream(proxy.url, key)));
     for (const stream of streams) await stream.next('put');
-    expect(await held()).toEqual([3, 3, 3]);
+    expect(await streamsHeld()).toEqual([3, 3, 3]);
     for (const on of [true, false, true, false]) {
       const version = await admin.toggle('checkout', on);
       for (const stream of streams) expect((await stream.next('patch', 5_000)).data['version']).toBe(version);
     }
     for (const stream of streams) stream.close();
-    await until(async () => (await held()).join() === '0,0,0', 'nginx hangs up behind clients');
+    await until(async () => (await streamsHeld()).join() === '0,0,0', 'nginx hangs up behind clients');
   });
 
   it('a write that any of them acknowledged is seen through each of the others', async () => {
@@ -124,8 +124,8 @@ describe.skipIf(binary === undefined)('three replicas behind nginx, configured a
     const client = createClient({ url: proxy.url, sdkKey: key, random: () => 0.1 });
     await client.ready();
     for (const end of ['stop', 'kill'] as const) {
-      await until(async () => (await held()).includes(1), 'it streams');
-      const index = (await held()).indexOf(1);
+      await until(async () => (await streamsHeld()).includes(1), 'it streams');
+      const index = (await streamsHeld()).indexOf(1);
       const [own] = replicas.splice(index, 1);
       await own?.[end]();
       const version = await admin.toggle('checkout', end === 'stop');
@@ -133,7 +133,7 @@ describe.skipIf(binary === undefined)('three replicas behind nginx, configured a
       expect(client.boolean('checkout', { targetingKey: 'u' }, end !== 'stop')).toBe(end === 'stop');
     }
     expect(replicas).toHaveLength(1);
-    await until(async () => (await held()).join() === '1', 'it streams from the last');
+    await until(async () => (await streamsHeld()).join() === '1', 'it streams from the last');
     await client.close();
   });
 });
