@@ -89,10 +89,15 @@ describe('a slow reader among a thousand', { timeout: 120_000 }, () => {
     expect(readers.every(({ ended }) => !ended)).toBe(true);
   });
 
-  it('a shutdown tells each of the others to reconnect, and ends them all', async () => {
+  it('a shutdown tells each of the others to reconnect, spread over a second, and ends them all', async () => {
     api.runtime.streams.drain();
     await Promise.all(readers.map((reader) => reader.end(15_000)));
     expect(readers.every(({ events }) => events.at(-1)?.type === 'reconnect')).toBe(true);
+    const delays = readers.map(({ events }) => events.at(-1)?.retry ?? Number.NaN).toSorted((a, b) => a - b);
+    expect(delays[0]).toBeLessThan(100);
+    expect(delays[READERS >> 1]).toBeGreaterThan(300);
+    expect(delays[READERS >> 1]).toBeLessThan(700);
+    expect(delays.at(-1)).toBeLessThanOrEqual(1_000);
     await until(() => api.runtime.streams.size === 0, 'none is left');
   });
 });

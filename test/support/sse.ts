@@ -6,6 +6,8 @@ export interface StreamEvent {
   readonly type: string;
   readonly id: string;
   readonly data: Record<string, unknown>;
+  /** After how many milliseconds the client is to connect again, if the event says so. */
+  readonly retry?: number;
   /** When it was complete here, of `performance.now()`. */
   readonly at: number;
   /** As it came over the wire. */
@@ -146,11 +148,18 @@ function follow(response: IncomingMessage): StreamReader {
 }
 
 function parse(block: string): StreamEvent {
-  const fields = { event: '', id: '', data: '' };
+  const fields = { event: '', id: '', data: '', retry: '' };
   for (const line of block.split('\n')) {
     const [, name = '', value = ''] = /^(\w+): ?(.*)$/s.exec(line) ?? [];
-    if (name === 'event' || name === 'id' || name === 'data') fields[name] = value;
+    if (name === 'event' || name === 'id' || name === 'data' || name === 'retry') fields[name] = value;
   }
   const data = JSON.parse(fields.data === '' ? '{}' : fields.data) as Record<string, unknown>;
-  return { type: fields.event, id: fields.id, data, at: performance.now(), bytes: Buffer.byteLength(block) + 2 };
+  return {
+    type: fields.event,
+    id: fields.id,
+    data,
+    ...(fields.retry === '' ? {} : { retry: Number(fields.retry) }),
+    at: performance.now(),
+    bytes: Buffer.byteLength(block) + 2,
+  };
 }
