@@ -40,20 +40,19 @@ export function choice(
   const type = own(flag, 'type');
   const isValue = (value: unknown): value is JsonValue =>
     value !== null && value !== undefined && typeof value === type;
-  const value = variant === null ? undefined : need(own(flag, 'variants'), variant, isValue);
-  const metadata = { ...need(flag, 'metadata', isMetadata, {}), ...extra };
-  const saying = (more: EvaluationMetadata, arms?: Arms): Choice => ({
+  const plain: Choice = {
     variant: variant ?? undefined,
-    value,
+    value: variant === null ? undefined : need(own(flag, 'variants'), variant, isValue),
     reason,
-    metadata: { ...metadata, ...more },
-    arms,
+    metadata: { ...need(flag, 'metadata', isMetadata, {}), ...extra },
+    arms: undefined,
     version: null,
     answer: undefined,
-  });
-  if (mark === undefined) return saying({});
-  const inArm = (arm: string): Choice => saying({ ...mark.metadata, arm });
-  return saying({}, { gate: mark.gate, canary: inArm('canary'), baseline: inArm('baseline') });
+  };
+  if (mark === undefined) return plain;
+  const { gate, metadata } = mark;
+  const inArm = (arm: string): Choice => ({ ...plain, metadata: { ...plain.metadata, ...metadata, arm } });
+  return { ...plain, arms: { gate, canary: inArm('canary'), baseline: inArm('baseline') } };
 }
 
 /** Compiles a rollout's mark, if there is one. What is not understood of it measures nothing and breaks nothing. */
