@@ -123,6 +123,23 @@ describe('a webhook', () => {
     await settled('starts');
     expect(receiver.messages()).toMatchObject([{ type: 'rollout.started', data: { flag: 'scoped' } }]);
     expect(await deliveriesOf('elsewhere')).toEqual([]);
+    for (const [environment, count] of [
+      ['production', 1],
+      ['staging', 0],
+    ] as const) {
+      const token = {
+        name: 'x',
+        kind: 'management',
+        role: 'operator',
+        project: 'default',
+        environments: [environment],
+      };
+      const made = await api.admin.post('/tokens', token).expect(201);
+      const client = api.as((made.body as { token: string }).token);
+      const { body } = await client.get(`${WEBHOOKS}/starts/deliveries`).expect(200);
+      expect((body as { items: unknown[] }).items).toHaveLength(count);
+      expectProblem(await client.post(`${WEBHOOKS}/starts/test`), 403, 'forbidden');
+    }
     expect(await deliveriesOf('asleep')).toEqual([]);
     for (const key of ['starts', 'elsewhere', 'asleep']) await ended(key);
   });
