@@ -12,7 +12,7 @@ let api: TestApi;
 beforeAll(async () => {
   api = await startApi();
 });
-afterAll(() => api.stop());
+afterAll(() => api.stop({ undoing: true }));
 
 const COHORTS = '/projects/default/cohorts';
 let count = 0;

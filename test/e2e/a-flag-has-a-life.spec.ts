@@ -9,7 +9,7 @@ let api: TestApi;
 beforeAll(async () => {
   api = await startApi();
 });
-afterAll(() => api.stop());
+afterAll(() => api.stop({ undoing: true }));
 
 let count = 0;
 const key = (): string => `flag-${(count += 1)}`;

@@ -11,8 +11,8 @@ beforeAll(async () => {
   await fill();
 });
 afterAll(async () => {
-  await from.stop();
-  await to.stop();
+  await from.stop({ undoing: true });
+  await to.stop({ undoing: true });
 });
 
 const put = (flag: string, document: object, environment = 'production') =>

@@ -11,7 +11,7 @@ beforeAll(async () => {
   await api.admin.post('/projects/default/flags', { key: 'checkout', type: 'boolean' }).expect(201);
   await api.admin.patch(ENVIRONMENT, { protected: true }).expect(200);
 });
-afterAll(() => api.stop());
+afterAll(() => api.stop({ undoing: true }));
 
 const newest = async () => (await api.admin.get('/changes?limit=1').expect(200)).body.items[0] as { id: string };
 

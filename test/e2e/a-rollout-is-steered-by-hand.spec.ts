@@ -10,7 +10,7 @@ let api: TestApi;
 beforeAll(async () => {
   api = await startApi({ FLEDGE_RECONCILER: 'off' });
 });
-afterAll(() => api.stop());
+afterAll(() => api.stop({ undoing: true }));
 
 const targetingOf = async (flag: string): Promise<TargetingDocument> =>
   (await api.admin.get(targetingPath(flag)).expect(200)).body as TargetingDocument;

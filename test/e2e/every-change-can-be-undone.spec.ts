@@ -12,11 +12,13 @@ beforeAll(async () => {
   api = await startApi();
   await api.admin.post('/projects/default/flags', { key: 'payments', type: 'boolean' }).expect(201);
 });
-afterAll(() => api.stop());
+afterAll(() => api.stop({ undoing: true }));
 
 const FLAG = '/projects/default/flags/checkout';
 const COHORT = '/projects/default/cohorts/staff';
 const PLACE = targetingPath('checkout');
+const PLANS = '/projects/default/rollout-plans';
+const PLAN = { stages: [{ percentage: 10 }, { percentage: 100 }], guardrails: [{ metric: 'errors' }] };
 
 const newest = async (): Promise<Change> =>
   (await api.admin.get('/changes?limit=1').expect(200)).body.items[0] as Change;
@@ -94,6 +96,10 @@ const steps = (admin: Client): readonly Step[] => [
   ['flag.restored', () => admin.post(`${FLAG}/restore`)],
   ['flag.archived', () => admin.post(`${FLAG}/archive`)],
   ['flag.deleted', () => admin.delete(FLAG)],
+  ['rollout-plan.created', () => admin.post(PLANS, { key: 'slow', plan: PLAN })],
+  ['rollout-plan.updated', () => admin.put(`${PLANS}/slow`, { name: 'Slow', plan: PLAN }).set('if-match', '*')],
+  ['rollout-plan.created', () => admin.post(PLANS, { key: 'fast', description: 'x', plan: PLAN })],
+  ['rollout-plan.deleted', () => admin.delete(`${PLANS}/fast`)],
   ['cohort.deleted', () => admin.delete(COHORT)],
   ['environment.deleted', () => admin.delete('/projects/default/environments/staging?confirm=staging')],
   ['project.deleted', () => admin.delete('/projects/default?confirm=default')],
@@ -126,7 +132,7 @@ describe('every kind of change', () => {
       expect(await state(), `${action}, undone and redone`).toBe(after);
       before = after;
     }
-  }, 60_000);
+  }, 180_000);
 
   it('leads back to the beginning when all are undone, the newest first', async () => {
     // The project is deleted at this point, so that what is undone first brings it back.
@@ -146,7 +152,7 @@ describe('every kind of change', () => {
       {},
       {},
     ]);
-  }, 60_000);
+  }, 180_000);
 });
 
 describe('undoing', () => {
@@ -203,6 +209,23 @@ describe('undoing', () => {
     await api.admin.post(`${targetingPath('worked')}/enable`).expect(200);
     const problem = expectProblem(await undo(made.id), 409, 'revert_conflict');
     expect(problem).toMatchObject({ changes: [{ action: 'targeting.enabled' }] });
+  });
+
+  it('is hindered neither by what has the same key and is something else, nor by a token that has ended', async () => {
+    await api.admin.post('/projects/default/flags', { key: 'twin', type: 'boolean' }).expect(201);
+    const flag = await newest();
+    await api.admin.post('/projects/default/cohorts', { key: 'twin' }).expect(201);
+    await undo(flag.id).expect(200);
+    await api.admin.post('/projects/default/environments', { key: 'brief', protected: true, comment: 'x' }).expect(201);
+    const environment = await newest();
+    const { body } = await api.admin
+      .post('/tokens', { name: 'brief', kind: 'sdk', project: 'default', environment: 'brief' })
+      .expect(201);
+    expectProblem(await undo(environment.id, { comment: 'too soon' }), 409, 'revert_conflict');
+    await api.admin.delete(`/tokens/${body.id as string}`).expect(204);
+    // It is protected, so nobody unmakes it without a word why.
+    expectProblem(await undo(environment.id), 422, 'comment_required');
+    await undo(environment.id, { comment: 'not needed' }).expect(200);
   });
 
   it('brings back the keys of an environment, and of a project none', async () => {

@@ -3,6 +3,8 @@ import { SERVICE } from '@fledge/store';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import supertest from 'supertest';
 import { createDatabase, type TestDatabase } from './database.js';
+import { isEditedPastTheLog } from './sql.js';
+import { documentsIn, newestChange, undoEverything } from './undo-everything.js';
 
 export const ADMIN_TOKEN = 'an-admin-token-that-only-tests-know-0123456789';
 
@@ -30,7 +32,8 @@ export interface TestApi {
   as(token: string | undefined): Client;
   /** A new SDK key of an environment of project `default`. */
   sdkKey(environment?: string): Promise<string>;
-  stop(): Promise<void>;
+  /** `undoing`: not before every change is undone that was made here, to the documents of the beginning, byte for byte. */
+  stop(options?: { readonly undoing?: boolean }): Promise<void>;
 }
 
 export interface Client {
@@ -72,6 +75,7 @@ export async function startApi(
     await runtime.stores.projects.create(SERVICE, { key: 'default', name: 'Default' }, ['development', 'production']);
   }
   runtime.readiness.begin();
+  const undoAll = database === undefined ? await rememberHowItStands(own.url) : undefined;
   const app = await createApp(runtime, log);
   await app.listen(port, '127.0.0.1');
   const url = await app.getUrl();
@@ -90,14 +94,39 @@ export async function startApi(
         .expect(201);
       return (answer.body as { token: string }).token;
     },
-    async stop() {
+    async stop({ undoing = UNDOES_EVERYTHING } = {}) {
       runtime.streams.drain();
       runtime.signals.drain();
       await app.close();
       await runtime.stop();
-      if (database === undefined) await own.drop();
+      try {
+        if (undoing)
+          await undoAll?.(() => createRuntime({ ...config, url: own.url, directUrl, log, reconciles: false }));
+      } finally {
+        if (database === undefined) await own.drop();
+      }
       if (leaks.length > 0) throw new Error(`The log holds secrets:\n${leaks.join('')}`);
     },
+  };
+}
+
+/** FLEDGE_REVERT_ALL=1: whatever any spec has changed is undone at its end. */
+const UNDOES_EVERYTHING = process.env['FLEDGE_REVERT_ALL'] === '1';
+
+/** Answers what undoes everything from now on, with a runtime of its own. @throws when the documents are not as they were, byte for byte */
+async function rememberHowItStands(url: string): Promise<(create: () => Runtime) => Promise<void>> {
+  const since = await newestChange(url);
+  const stood = await documentsIn(url);
+  return async (create) => {
+    if (isEditedPastTheLog(url)) return;
+    const runtime = create();
+    await runtime.start();
+    const { undone, refused } = await undoEverything(runtime, url, since);
+    await runtime.stop();
+    const [before, after] = [stood.join('\n'), (await documentsIn(url)).join('\n')];
+    process.stdout.write(`${undone} changes undone\n`);
+    if (refused.length > 0 || before !== after)
+      throw new Error(`Not everything was undone:\n${refused.join('\n')}\nBefore:\n${before}\nNow:\n${after}`);
   };
 }
 

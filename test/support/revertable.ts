@@ -23,6 +23,8 @@ export async function everythingOf(api: Client, project: string): Promise<string
     const members = (await list(`${root}/cohorts/${key}/members`)) as unknown as { unit: string }[];
     parts.push(members.sort((a, b) => (a.unit < b.unit ? -1 : 1)));
   }
+  const plans = await list(`${root}/rollout-plans`);
+  if (plans.length > 0) parts.push(plans);
   return JSON.stringify(parts, (name, value: unknown) => (BOOKKEEPING.has(name) ? undefined : value), 1);
 }
 

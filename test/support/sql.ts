@@ -10,12 +10,18 @@ function poolOf(url: string): Pool {
   return pool;
 }
 
+const editedPastTheLog = new Set<string>();
+
+/** Whether a spec has written to this database what the change log does not know of. */
+export const isEditedPastTheLog = (url: string): boolean => editedPastTheLog.has(url);
+
 /** Asks a spec's database directly, past the service. */
 export async function sql<Row extends QueryResultRow>(
   url: string,
   statement: string,
   parameters: readonly unknown[] = [],
 ): Promise<Row[]> {
+  if (!/^\s*(?:SELECT|WITH)\b/i.test(statement)) editedPastTheLog.add(url);
   return (await poolOf(url).query<Row>(statement, [...parameters])).rows;
 }
 

@@ -54,7 +54,9 @@ export async function deleteEnvironment(
   row: EnvironmentRow,
   { reverts }: Cause = {},
 ): Promise<void> {
-  refuseProtected([row]);
+  // Unmaking what nobody has worked with takes nothing from anybody: a word why is enough.
+  if (reverts === undefined) refuseProtected([row]);
+  else refuseUnexplained(by, [row]);
   await refuseLiveRollouts(tx, { environmentId: row.id }, { kind: 'environment', key: row.key });
   const before = environmentDocument(row, owner.key);
   const subject = { type: 'environment', key: row.key } as const;

@@ -40,7 +40,8 @@ export {
   type RolloutVerdict,
 } from './rollouts/rollout-history.js';
 export type { RolloutEvent } from './rollouts/event.js';
-export { RolloutPlanStore, type RolloutPlanDocument, type RolloutPlanInput } from './rollouts/rollout-plans.js';
+export type { RolloutPlanDocument } from './rollouts/plan-writes.js';
+export { RolloutPlanStore, type RolloutPlanInput } from './rollouts/rollout-plans.js';
 export { RolloutStore, type RolloutQuery, type StartedRollout, type StartPreview } from './rollouts/rollouts.js';
 export type { RolloutRequest } from './rollouts/start.js';
 export { RolloutSteering, type NewVerdict } from './rollouts/steering.js';

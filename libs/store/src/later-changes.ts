@@ -1,4 +1,6 @@
 import type { ChangeRow } from './entities/change.entity.js';
+import type { Targeting } from './entities/targeting.entity.js';
+import { changesOnlyMarks } from './rollouts/rule.js';
 import type { Tx } from './transaction.js';
 import { isOfManyFlags, standing } from './undo.js';
 
@@ -12,19 +14,31 @@ export type LaterChange = {
   readonly by: string;
 };
 
-type Row = Omit<LaterChange, 'subject' | 'at'> & { at: Date; type: string; key: string; reverts: string | null };
+type Row = Omit<LaterChange, 'subject' | 'at'> & {
+  at: Date;
+  type: string;
+  key: string;
+  reverts: string | null;
+  marked: [Targeting, Targeting] | null;
+};
 
 const MOST = 20;
+
+/** What a rollout decided without touching a document, and tokens that have ended, are in nobody's way. */
+const IN_FORCE = `subject_type <> 'rollout' AND (subject_type <> 'token' OR EXISTS (
+  SELECT 1 FROM token WHERE token.id::text = subject_key AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())))`;
 
 /** The changes after this one that are still in force and have to do with its subject or with what its document names; the oldest first. */
 export async function laterChanges(tx: Tx, change: ChangeRow): Promise<LaterChange[]> {
   const { where, parameters } = relation(change);
   const rows = await tx.query<Row[]>(
-    `SELECT id, at, action, subject_type AS type, subject_key AS key, environment_key AS environment, actor ->> 'name' AS by, reverts
-     FROM change WHERE project_id IS NOT DISTINCT FROM $1 AND id > $2 AND (${where}) ORDER BY id DESC LIMIT 1000`,
+    `SELECT id, at, action, subject_type AS type, subject_key AS key, environment_key AS environment, actor ->> 'name' AS by, reverts,
+            CASE WHEN action LIKE 'rollout.%' THEN jsonb_build_array(before, after) END AS marked
+     FROM change WHERE project_id IS NOT DISTINCT FROM $1 AND id > $2 AND (${where}) AND ${IN_FORCE} ORDER BY id DESC LIMIT 1000`,
     [change.projectId, change.id, ...parameters],
   );
-  return standing(change.id, rows)
+  const edits = rows.filter(({ marked }) => marked === null || !changesOnlyMarks(...marked));
+  return standing(change.id, edits)
     .toReversed()
     .slice(0, MOST)
     .map(({ id, at, action, type, key, environment, by }) => ({
@@ -51,12 +65,20 @@ function relation(change: ChangeRow): { where: string; parameters: unknown[] } {
       parameters: [subjectKey],
     };
   }
-  const keys = [subjectKey, ...namedIn(before)];
+  const kin = KIN.find((types) => types.includes(subjectType)) ?? [subjectType];
+  const flags = kin.includes('flag') ? [subjectKey] : [];
   return {
-    where: `(subject_key = ANY ($3) OR before -> 'flags' ?| $3) AND ($4::text IS NULL OR environment_key IS NULL OR environment_key = $4)`,
-    parameters: [keys, environmentKey],
+    where: `(subject_type = ANY ($3) AND subject_key = $4 OR subject_key = ANY ($5) OR before -> 'flags' ?| $6)
+            AND ($7::text IS NULL OR environment_key IS NULL OR environment_key = $7)`,
+    parameters: [kin, subjectKey, namedIn(before), [...flags, ...namedIn(before)], environmentKey],
   };
 }
+
+/** Subjects that are one thing to people. A flag and a cohort may have the same key and nothing to do with each other. */
+const KIN: readonly (readonly string[])[] = [
+  ['flag', 'targeting'],
+  ['cohort', 'members'],
+];
 
 /** The flags and cohorts that a document names, wherever in it. */
 function namedIn(value: unknown): string[] {

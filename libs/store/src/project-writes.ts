@@ -16,6 +16,7 @@ import {
 import { CohortRow } from './entities/cohort.entity.js';
 import { FlagRow } from './entities/flag.entity.js';
 import { ProjectRow } from './entities/project.entity.js';
+import { RolloutPlanRow } from './entities/rollout-plan.entity.js';
 import {
   forgetEnvironment,
   insertEnvironmentAsItWas,
@@ -27,6 +28,7 @@ import { insertFlagAsItWas } from './flag-writes.js';
 import type { Limits } from './limits.js';
 import { refuseProtected } from './protection.js';
 import { refuseLiveRollouts } from './rollouts/end-all.js';
+import { insertPlan, planDocument, type RolloutPlanDocument } from './rollouts/plan-writes.js';
 import type { Cause, Scope } from './scope.js';
 import { updateRow, type Tx } from './transaction.js';
 
@@ -56,6 +58,8 @@ export type ProjectRemains = {
   readonly flags: readonly FlagDocument[];
   readonly cohorts: readonly { readonly id: number; readonly document: CohortDocument }[];
   readonly environments: readonly (EnvironmentRemains & { readonly document: EnvironmentDocument })[];
+  /** Left out by deletions that kept none. */
+  readonly plans?: readonly RolloutPlanDocument[];
 };
 
 /** Deletes a project with everything in it. @throws DomainError `protected` */
@@ -89,6 +93,7 @@ async function remainsOfProject(tx: Tx, { owner, environments }: Scope): Promise
     tx,
     cohorts.map(({ id }) => id),
   );
+  const plans = await tx.find(RolloutPlanRow, { where: { projectId: owner.id }, order: { id: 'ASC' } });
   const places: ProjectRemains['environments'][number][] = [];
   for (const each of environments)
     places.push({ ...(await remainsOf(tx, each)), document: environmentDocument(each, owner.key) });
@@ -100,6 +105,7 @@ async function remainsOfProject(tx: Tx, { owner, environments }: Scope): Promise
       document: cohortDocument(row, owner.key, counts.get(row.id) ?? { included: 0, excluded: 0 }),
     })),
     environments: places,
+    plans: plans.map((row) => planDocument(row, owner)),
   };
 }
 
@@ -111,7 +117,7 @@ export async function recreateProject(
   tx: Tx,
   by: Actor,
   was: ProjectDocument,
-  { id, flags, cohorts, environments }: ProjectRemains,
+  { id, flags, cohorts, environments, plans = [] }: ProjectRemains,
   limits: Limits,
   { deletedBy, reverts }: Cause & { readonly deletedBy: string },
 ): Promise<ProjectDocument> {
@@ -127,6 +133,7 @@ export async function recreateProject(
   const owner = await tx.findOneByOrFail(ProjectRow, { id });
   for (const each of cohorts) await insertCohortAsItWas(tx, id, each.id, each.document);
   for (const flag of flags) await insertFlagAsItWas(tx, id, flag);
+  for (const plan of plans) await insertPlan(tx, owner, plan);
   const touched = [];
   for (const { document, ...remains } of environments)
     touched.push((await insertEnvironmentAsItWas(tx, owner, document, remains, limits)).touched);

@@ -12,6 +12,7 @@ import { archiveFlag, deleteFlag, recreateFlag, restoreFlag, saveDefinition, typ
 import { findEnvironment, findFlag } from './locate.js';
 import { deleteProject, recreateProject, saveProject, type ProjectRemains } from './project-writes.js';
 import { placedFlags, replaceTargetings } from './targeting-bulk.js';
+import { withMarksKept, withoutMarks } from './rollouts/rule.js';
 import { hasRemains, logged, refuseLater, remainsFor, scopeOf, type Undoing } from './undoing.js';
 import { isOfManyFlags, undone } from './undo.js';
 
@@ -79,11 +80,16 @@ async function undoTargetings(undoing: Undoing): Promise<void> {
   for (const key of Object.keys(before)) {
     const row = placed.get(key);
     if (row === undefined) throw notFound('flag', key);
-    next.set(key, undone<Targeting>(before[key] ?? {}, after[key] ?? {}, row.document));
+    const edited = undone<Targeting>(plain(before[key]), plain(after[key]), withoutMarks(row.document));
+    next.set(key, withMarksKept(row.document, edited));
   }
   const record = { action: change.action, reverts: change.id };
   await replaceTargetings(tx, by, owner, environment, placed, next, limits, record);
 }
+
+/** Marks come and go with their rollouts and are no edits. */
+const plain = (document: Targeting | undefined): Partial<Targeting> =>
+  document === undefined ? {} : withoutMarks(document);
 
 /** Undoes that a flag was made, edited, archived, restored or deleted. */
 export async function undoFlag(undoing: Undoing): Promise<void> {

@@ -8,6 +8,8 @@ import { DEFAULT_LIMITS, type Limits } from './limits.js';
 import { laterChanges, summaryOf, type LaterChange } from './later-changes.js';
 import { undoCohort, undoMembersOf } from './revert-cohorts.js';
 import { undoEnvironment, undoFlag, undoProject } from './revert-documents.js';
+import { undoPlan } from './revert-plans.js';
+import { changesOnlyMarks } from './rollouts/rule.js';
 import type { TargetingStore } from './targetings.js';
 import { revokeToken } from './tokens.js';
 import { rehearse, write } from './transaction.js';
@@ -73,6 +75,8 @@ export class RevertStore {
         return undoMembersOf(undoing);
       case 'targeting':
         return this.#undoTargeting(undoing);
+      case 'rollout-plan':
+        return undoPlan(undoing);
       case 'token':
         if (change.before !== null) throw notRevertable(change, 'a token that has ended stays so; make a new one');
         if (!(await revokeToken(tx, by, change.subjectKey, { reverts: change.id }))) throw nothingLeft();
@@ -85,6 +89,8 @@ export class RevertStore {
   async #undoTargeting({ tx, by, change }: Undoing): Promise<void> {
     const { projectKey, environmentKey, subjectKey } = change;
     const ref = { project: projectKey ?? '', environment: environmentKey ?? '', flag: subjectKey };
+    if (changesOnlyMarks(logged(change.before), logged(change.after)))
+      throw notRevertable(change, 'it changed nothing but what a rollout measures');
     const documents = { before: logged<Targeting>(change.before), after: logged<Targeting>(change.after) };
     await this.targetings.undo(tx, by, ref, documents, { reverts: change.id });
   }

@@ -22,7 +22,7 @@ import {
   refuseLocked,
   refuseOvertaken,
 } from './rollouts/live.js';
-import { withMarksOf, withoutMarks } from './rollouts/rule.js';
+import { withMarksKept, withoutMarks } from './rollouts/rule.js';
 import type { Cause } from './scope.js';
 import { surroundingsOf, type Surroundings } from './surroundings.js';
 import { changeTargeting, judgeTargeting, locate, type TargetingRef, type UnsafePatterns } from './targeting-change.js';
@@ -180,7 +180,8 @@ export class TargetingStore {
     { reverts }: Cause,
   ): Promise<TargetingDocument> {
     return this.#changeIn(tx, by, ref, { action: 'targeting.updated', reverts }, (current) =>
-      withMarksOf(current, undone(before, after, current)),
+      // A mark that came or went with its rollout is no edit.
+      withMarksKept(current, undone(withoutMarks(before), withoutMarks(after), withoutMarks(current))),
     );
   }
 

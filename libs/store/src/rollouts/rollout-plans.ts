@@ -1,29 +1,14 @@
-import { isDeepStrictEqual } from 'node:util';
 import { completePlan, isTemplateName, TEMPLATES, validatePlan, type Plan, type PlanDocument } from '@fledge/canary';
 import type { Problem } from '@fledge/evaluation';
 import type { DataSource } from 'typeorm';
 import type { Actor } from '../actor.js';
-import { appendChange } from '../change-log.js';
-import { iso } from '../documents.js';
 import type { ProjectRow } from '../entities/project.entity.js';
 import { RolloutPlanRow } from '../entities/rollout-plan.entity.js';
-import { DomainError, keyTaken, notFound, refuseProblems } from '../errors.js';
+import { refuseProblems } from '../errors.js';
 import { findProject, refuseStale, type Expected } from '../locate.js';
 import { slice, toPage, type Page, type PageQuery } from '../page.js';
-import { read, updateRow, write, type Tx } from '../transaction.js';
-
-/** A plan with a name. */
-export type RolloutPlanDocument = {
-  readonly key: string;
-  readonly project: string;
-  readonly name: string;
-  readonly description: string;
-  readonly plan: Plan;
-  readonly version: number;
-  readonly createdAt: string;
-  readonly updatedAt: string;
-  readonly warnings?: readonly Problem[];
-};
+import { read, write, type Tx } from '../transaction.js';
+import { createPlan, deletePlan, findPlan, planDocument, savePlan, type RolloutPlanDocument } from './plan-writes.js';
 
 export type RolloutPlanInput = {
   readonly key: string;
@@ -67,11 +52,8 @@ export class RolloutPlanStore {
     const { plan, warnings } = readPlan(input.plan);
     return write(this.dataSource, by, async (tx) => {
       const owner = await findProject(tx, project, true);
-      refuseTemplate(input.key);
-      const row = await insertPlan(tx, owner, input, plan);
-      const after = planDocument(row, owner);
-      await log(tx, by, owner, 'rollout-plan.created', null, after);
-      return { ...after, warnings };
+      const { key, name = key, description = '' } = input;
+      return { ...(await createPlan(tx, by, owner, { key, name, description, plan })), warnings };
     });
   }
 
@@ -81,15 +63,8 @@ export class RolloutPlanStore {
       const owner = await findProject(tx, project, true);
       const row = await findPlan(tx, owner, input.key);
       refuseStale(row.version, expected);
-      const before = planDocument(row, owner);
-      const next = { name: input.name ?? row.key, description: input.description ?? '', document: plan };
-      if (isDeepStrictEqual({ name: row.name, description: row.description, document: row.document }, next))
-        return { ...before, warnings };
-      const saved = { ...next, version: row.version + 1, updatedAt: new Date() };
-      await updateRow(tx, RolloutPlanRow, { id: row.id }, saved);
-      const after = planDocument({ ...row, ...saved }, owner);
-      await log(tx, by, owner, 'rollout-plan.updated', before, after);
-      return { ...after, warnings };
+      const { name = row.key, description = '' } = input;
+      return { ...(await savePlan(tx, by, owner, row, { name, description, document: plan })), warnings };
     });
   }
 
@@ -98,8 +73,7 @@ export class RolloutPlanStore {
       const owner = await findProject(tx, project, true);
       const row = await findPlan(tx, owner, key);
       refuseStale(row.version, expected);
-      await log(tx, by, owner, 'rollout-plan.deleted', planDocument(row, owner), null);
-      await tx.delete(RolloutPlanRow, { id: row.id });
+      await deletePlan(tx, by, owner, row);
     });
   }
 }
@@ -126,58 +100,3 @@ function readPlan(plan: unknown): Omit<PlanAsked, 'key'> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a plan without problems is a plan
   return { plan: completePlan(plan as PlanDocument), warnings: warnings.map(ofTheRequest) };
 }
-
-function refuseTemplate(key: string): void {
-  if (!isTemplateName(key.toLowerCase())) return;
-  throw new DomainError('key_taken', `The plan "${key}" is always there; choose another key.`, {
-    errors: [{ pointer: '/key', code: 'key_taken', message: 'Expected a key that no plan has.' }],
-  });
-}
-
-async function insertPlan(tx: Tx, owner: ProjectRow, input: RolloutPlanInput, plan: Plan): Promise<RolloutPlanRow> {
-  const row = tx.create(RolloutPlanRow, {
-    projectId: owner.id,
-    key: input.key,
-    name: input.name ?? input.key,
-    description: input.description ?? '',
-  });
-  row.document = plan;
-  try {
-    return await tx.save(row);
-  } catch (error) {
-    throw keyTaken(error, 'rollout plan', input.key);
-  }
-}
-
-async function findPlan(tx: Tx, owner: ProjectRow, key: string): Promise<RolloutPlanRow> {
-  const row = await tx.findOne(RolloutPlanRow, { where: { projectId: owner.id, key } });
-  if (row === null) throw notFound('rollout plan', key);
-  return row;
-}
-
-const log = (
-  tx: Tx,
-  by: Actor,
-  owner: ProjectRow,
-  action: string,
-  before: RolloutPlanDocument | null,
-  after: RolloutPlanDocument | null,
-): Promise<string> =>
-  appendChange(tx, by, {
-    action,
-    project: owner,
-    subject: { type: 'rollout-plan', key: (after ?? before)?.key ?? '' },
-    before,
-    after,
-  });
-
-const planDocument = (row: RolloutPlanRow, owner: ProjectRow): RolloutPlanDocument => ({
-  key: row.key,
-  project: owner.key,
-  name: row.name,
-  description: row.description,
-  plan: row.document,
-  version: row.version,
-  createdAt: iso(row.createdAt),
-  updatedAt: iso(row.updatedAt),
-});

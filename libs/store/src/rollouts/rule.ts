@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Flag, Measure, Rule } from '@fledge/evaluation';
 import type { Targeting } from '../entities/targeting.entity.js';
 import type { RolloutPosition, RolloutRow } from '../entities/rollout.entity.js';
@@ -85,6 +86,27 @@ export function withMarksOf(current: Targeting, earlier: Targeting): Targeting {
       const measure = earlier.rules[index]?.measure;
       return measure !== undefined && isHere(measure) ? { ...rule, measure } : rule;
     }),
+  };
+}
+
+/** Whether a change did nothing but begin or end what a rollout measures: there is nothing in it that an edit could take back. */
+export const changesOnlyMarks = (before: Targeting, after: Targeting): boolean =>
+  isDeepStrictEqual(plainly(before), plainly(after));
+
+const plainly = ({ enabled, offVariant, prerequisites, rules, fallthrough }: Targeting): Targeting =>
+  withoutMarks({ enabled, offVariant, prerequisites, rules, fallthrough });
+
+/** What an edit made of a targeting without its marks, with those marks again whose rule the edit has left as it was. */
+export function withMarksKept(current: Targeting, edited: Targeting): Targeting {
+  const plain = new Map(withoutMarks(current).rules.map((rule) => [rule.id, rule]));
+  const marked = new Map(current.rules.map((rule) => [rule.id, rule]));
+  const isAsBefore = isDeepStrictEqual(edited.fallthrough, current.fallthrough);
+  return {
+    ...edited,
+    ...(current.measure !== undefined && isAsBefore ? { measure: current.measure } : {}),
+    rules: edited.rules.map((rule) =>
+      isDeepStrictEqual(plain.get(rule.id), rule) ? (marked.get(rule.id) ?? rule) : rule,
+    ),
   };
 }
 
