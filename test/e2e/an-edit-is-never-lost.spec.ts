@@ -2,7 +2,7 @@ import type { Test } from 'supertest';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startApi, targetingPath, type TestApi } from '../support/api.js';
 import { expectInvalid, expectProblem } from '../support/problem.js';
-import { everyRow } from '../support/sql.js';
+import { everyRow, sql } from '../support/sql.js';
 
 type Versioned = { version: number } & Record<string, unknown>;
 
@@ -54,6 +54,22 @@ describe('every document', () => {
         await api.admin.get(path).set('if-none-match', other).expect(200);
       }
     }
+  });
+
+  it('is taken back as it was read, also while a rollout that is over is watched in it', async () => {
+    const measure = { rollout: 'r', epoch: 3, canary: 'on', baseline: 'off', percentage: 50, metrics: {} };
+    await sql(
+      api.databaseUrl,
+      `UPDATE targeting SET document = document || jsonb_build_object('measure', $2::jsonb)
+       FROM flag WHERE flag.id = flag_id AND flag.key = $1`,
+      [flag, JSON.stringify(measure)],
+    );
+    const document = await read(targetingPath(flag));
+    expect(document).toMatchObject({ measure });
+    const edited = await api.admin.put(targetingPath(flag), { ...document, enabled: true }).expect(200);
+    expect(edited.body).toMatchObject({ enabled: true, measure });
+    const forged = { ...edited.body, measure: { ...measure, percentage: 1 } } as object;
+    expectInvalid(await api.admin.put(targetingPath(flag), forged), '/measure read_only');
   });
 
   it('is answered by a write as a read answers it, with the new ETag', async () => {

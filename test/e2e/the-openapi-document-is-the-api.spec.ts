@@ -26,6 +26,15 @@ type Document = { readonly paths: Record<string, Record<string, Operation>> };
 const ifMatchOf = (operation: Operation | undefined): unknown =>
   operation?.parameters?.find(({ name }) => name === 'If-Match')?.schema?.example;
 
+/** Signing in only ever redirects; health and metrics refuse nobody. */
+const MEANT = [
+  'operation-2xx-response at #/paths/~1login/get/responses',
+  'operation-2xx-response at #/paths/~1login~1callback/get/responses',
+  'operation-4xx-response at #/paths/~1health~1live/get/responses',
+  'operation-4xx-response at #/paths/~1health~1ready/get/responses',
+  'operation-4xx-response at #/paths/~1metrics/get/responses',
+];
+
 let api: TestApi;
 let document: Document;
 
@@ -33,7 +42,7 @@ beforeAll(async () => {
   api = await startApi({ FLEDGE_RECONCILER: 'off' });
   document = JSON.parse(await readFile(COMMITTED, 'utf8')) as Document;
 });
-afterAll(() => api.stop());
+afterAll(() => api.stop({ undoing: true }));
 
 describe('the committed OpenAPI document', () => {
   it('is what the application says of itself (after a change: npm run openapi)', () => {
@@ -46,13 +55,9 @@ describe('the committed OpenAPI document', () => {
   });
 
   it('is clean under a linter of OpenAPI documents', async () => {
-    // Health and metrics have no 4xx of their own, and signing in only ever redirects; every other rule of the recommended set holds.
-    const rules = { 'operation-4xx-response': 'off', 'operation-2xx-response': 'off' } as const;
-    const config = await createConfig({ extends: ['recommended'], rules });
+    const config = await createConfig({ extends: ['recommended'] });
     const problems = await lint({ ref: COMMITTED.pathname, config });
-    expect(
-      problems.map(({ ruleId, message, location }) => `${ruleId}: ${message} at ${location[0]?.pointer ?? ''}`),
-    ).toEqual([]);
+    expect(problems.map(({ ruleId, location }) => `${ruleId} at ${location[0]?.pointer ?? ''}`)).toEqual(MEANT);
   });
 
   it('has a summary for every operation and an example for every body', () => {

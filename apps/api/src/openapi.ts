@@ -38,10 +38,34 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
       name: 'X-API-Key',
       description: 'An SDK or client key of one environment.',
     });
-  return SwaggerModule.createDocument(app, builder.build(), {
+  const document = SwaggerModule.createDocument(app, builder.build(), {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
   });
+  for (const { get, put, post, patch, delete: remove } of Object.values(document.paths))
+    for (const operation of [get, put, post, patch, remove])
+      for (const parameter of operation?.parameters ?? []) if ('name' in parameter) tellExample(parameter);
+  return document;
 }
+
+/**
+ * Swagger UI sends an example as if somebody had typed it, and a made-up If-Match refuses the edit: where nothing need be said, the
+ * description names it instead.
+ */
+function tellExample(parameter: ParameterObject): void {
+  const { schema, description } = parameter;
+  const example: unknown = schema !== undefined && 'example' in schema ? schema.example : parameter.example;
+  // Any version will do: that may be sent by whoever types nothing.
+  if (parameter.required === true || example === undefined || example === '*') return;
+  parameter.description =
+    `${description ?? ''} For example: ${typeof example === 'string' ? example : JSON.stringify(example)}`.trim();
+  if (schema !== undefined && 'example' in schema) delete schema.example;
+  delete parameter.example;
+}
+
+type ParameterObject = Extract<
+  NonNullable<NonNullable<OpenAPIObject['paths'][string]['get']>['parameters']>[number],
+  { name: string }
+>;
 
 /** A place to work in: the token survives a reload, every operation can be tried at once, and flags can be searched for. */
 export const SWAGGER_OPTIONS: SwaggerCustomOptions = {

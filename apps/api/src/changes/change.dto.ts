@@ -9,7 +9,18 @@ import { IsInstant, MayBeAbsent } from '../http/strings.js';
 class SubjectDto {
   @ApiProperty({
     example: 'targeting',
-    enum: ['project', 'environment', 'flag', 'targeting', 'cohort', 'members', 'token'],
+    enum: [
+      'project',
+      'environment',
+      'flag',
+      'targeting',
+      'cohort',
+      'members',
+      'token',
+      'rollout',
+      'rollout-plan',
+      'webhook',
+    ],
   })
   type!: string;
 

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiParam, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import { ChangeStore, RevertStore, type Actor, type ChangeDocument, type Grant, type Page } from '@fledge/store';
 import type { FastifyReply } from 'fastify';
 import { CurrentGrant, ForRole } from '../auth/access.js';
@@ -16,8 +16,8 @@ const EXPORT = {
     'One JSON document per line, the oldest first, streamed. Takes the filters of the list. A change that is written meanwhile may be missing: name an end with until.',
 };
 const EXPORTED = {
-  description: 'The changes.',
-  content: { [NDJSON]: { schema: { type: 'string' as const }, example: '{"id":"1",…}\n{"id":"2",…}\n' } },
+  description: 'The changes, of which each line is one.',
+  content: { [NDJSON]: { schema: { $ref: getSchemaPath(ChangeDto) } } },
 };
 const REVERT = {
   summary: 'Undo a change',

@@ -18,8 +18,9 @@ export function readTargeting(
     ...problemsOf(() => refuseReadOnly(Object.fromEntries(fields), { key: flag, environment })),
   ];
   const [enabled, offVariant, prerequisites, rules, fallthrough] = FIELDS.map((name) => fields.get(name));
+  const mark = fields.has('measure') ? { measure: fields.get('measure') } : {};
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the fields hold is judged by the validator of documents
-  return { targeting: { enabled, offVariant, prerequisites, rules, fallthrough } as Targeting, problems };
+  return { targeting: { enabled, offVariant, prerequisites, rules, fallthrough, ...mark } as Targeting, problems };
 }
 
 const FIELDS = ['enabled', 'offVariant', 'prerequisites', 'rules', 'fallthrough'] as const;

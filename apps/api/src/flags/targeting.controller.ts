@@ -82,8 +82,9 @@ export class TargetingController {
   ): Promise<TargetingDocument> {
     const expected = required(ifMatch, body.version);
     refuseReadOnly(body, { key: place.flag, environment: place.environment });
-    const { enabled, offVariant, prerequisites, rules, fallthrough } = body;
-    return this.targetings.replace(by, place, { enabled, offVariant, prerequisites, rules, fallthrough }, expected);
+    const { enabled, offVariant, prerequisites, rules, fallthrough, measure } = body;
+    const wanted = { enabled, offVariant, prerequisites, rules, fallthrough };
+    return this.targetings.replace(by, place, measure === undefined ? wanted : { ...wanted, measure }, expected);
   }
 
   @Post(':flag/enable')

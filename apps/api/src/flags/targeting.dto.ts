@@ -1,5 +1,5 @@
 import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath } from '@nestjs/swagger';
-import type { Condition, FlagType, JsonValue, Prerequisite, Rule, Serve } from '@fledge/evaluation';
+import type { Condition, FlagType, JsonValue, Measure, Prerequisite, Rule, Serve } from '@fledge/evaluation';
 import { Allow, IsBoolean, IsDefined, IsInt, IsOptional } from 'class-validator';
 import { CommentDto } from '../http/comment.dto.js';
 import { DocumentProblemDto } from '../http/openapi.js';
@@ -44,6 +44,47 @@ class PrerequisiteDto {
   variants!: string[];
 }
 
+class MeasuredDto {
+  @ApiProperty({ enum: ['unit_window', 'first_failure', 'request'], example: 'unit_window' })
+  count!: string;
+
+  @ApiPropertyOptional({ example: 300, description: 'Counted is what is above this.' })
+  over?: number;
+}
+
+/** The mark of a canary rollout. Nobody else writes it; sent back as it was read it changes nothing. */
+@ApiExtraModels(MeasuredDto)
+class MeasureDto {
+  @ApiProperty({ example: '3b0f3a52-3c1d-4b7e-9a55-5d0f5f5b1c11' })
+  rollout!: string;
+
+  @ApiProperty({ example: 19 })
+  epoch!: number;
+
+  @ApiProperty({ example: 'on' })
+  canary!: string;
+
+  @ApiProperty({ example: 'off' })
+  baseline!: string;
+
+  @ApiProperty({ example: 5, description: 'Units with a bucket below this are in the canary arm.' })
+  percentage!: number;
+
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: { $ref: getSchemaPath(MeasuredDto) },
+    example: { errors: { count: 'unit_window' } },
+  })
+  metrics!: Measure['metrics'];
+}
+
+const ApiMeasure = () =>
+  ApiPropertyOptional({
+    type: MeasureDto,
+    readOnly: true,
+    description: 'What a canary rollout compares here; only a rollout writes it.',
+  });
+
 @DescribesConditions()
 @ApiExtraModels(ServeVariantDto, ServeSplitDto)
 class RuleDto {
@@ -64,6 +105,9 @@ class RuleDto {
 
   @ApiServe()
   serve!: Serve;
+
+  @ApiMeasure()
+  measure?: Measure;
 }
 
 const RULES_EXAMPLE = [
@@ -127,6 +171,9 @@ export class TargetingDto {
   @ApiFallthrough()
   fallthrough!: Serve | null;
 
+  @ApiMeasure()
+  measure?: Measure;
+
   @ApiProperty({ example: '2026-11-23T10:00:00.000Z' })
   updatedAt!: string;
 
@@ -180,6 +227,10 @@ export class ReplaceTargetingDto extends CommentDto {
   @ApiFallthrough()
   @IsPresent()
   fallthrough!: Serve | null;
+
+  @ApiMeasure()
+  @Allow()
+  measure?: Measure;
 
   @ApiPropertyOptional({ readOnly: true })
   @Allow()

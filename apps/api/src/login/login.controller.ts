@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ForRole, CurrentGrant, Public } from '../auth/access.js';
 import { By } from '../auth/actor.js';
 import type { Actor, Grant } from '@fledge/store';
-import { Problems } from '../http/openapi.js';
+import { Problems, QuestionProblems } from '../http/openapi.js';
 import { Login } from './login.js';
 
 /** How people come in: to the provider, back from it, and out again. */
@@ -48,7 +48,7 @@ export class LoginController {
   @ForRole('viewer')
   @ApiOperation({ summary: 'Sign out', description: 'Ends the session of the cookie on every replica.' })
   @ApiResponse({ status: 204, description: 'It is ended.' })
-  @Problems(401, 403, 404, 415, 503)
+  @QuestionProblems()
   async out(
     @By() by: Actor,
     @CurrentGrant() grant: Grant,

@@ -10,7 +10,15 @@ import {
 import { RolloutPlanStore, type Actor, type Page, type RolloutPlanDocument } from '@fledge/store';
 import { ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
-import { BodyExamples, IdempotencyHeader, IfMatchApi, pageOf, ReadProblems, WriteProblems } from '../http/openapi.js';
+import {
+  BodyExamples,
+  DocumentProblems,
+  IdempotencyHeader,
+  IfMatchApi,
+  pageOf,
+  ReadProblems,
+  WriteProblems,
+} from '../http/openapi.js';
 import { CommentQueryDto, PageQueryDto } from '../http/page.query.js';
 import { IfMatchHeader, optional, required, type IfMatch } from '../http/preconditions.js';
 import { CreatePlanDto, ReplacePlanDto, RolloutPlanDto } from './plan.dto.js';
@@ -55,7 +63,7 @@ export class PlansController {
   @ForRole('viewer')
   @ApiOperation({ summary: 'Show a plan' })
   @ApiOkResponse({ type: RolloutPlanDto })
-  @ReadProblems()
+  @DocumentProblems()
   get(@Param('project') project: string, @Param('plan') plan: string): Promise<RolloutPlanDocument> {
     return this.plans.get(project, plan);
   }

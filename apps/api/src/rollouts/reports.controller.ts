@@ -1,5 +1,14 @@
 import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
-import { ApiHeader, ApiOkResponse, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiExtraModels,
+  ApiHeader,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiResponse,
+  ApiTags,
+  getSchemaPath,
+} from '@nestjs/swagger';
 import {
   RolloutHistory,
   RolloutStore,
@@ -13,7 +22,7 @@ import {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentGrant, ForRole } from '../auth/access.js';
 import { Lively } from '../http/document.interceptor.js';
-import { pageOf, Problems, ReadProblems } from '../http/openapi.js';
+import { pageOf, ReadProblems } from '../http/openapi.js';
 import { PageQueryDto } from '../http/page.query.js';
 import { PICTURE_POLICY } from './chart/theme.js';
 import { EventStream } from './event-stream.js';
@@ -30,6 +39,13 @@ import { isReached, readWait } from './wait.js';
 
 /** The database is asked at least so often, whatever is notified. */
 const LOOK_MS = 1_000;
+
+const EventPage = pageOf(RolloutEventDto);
+const EVENT_EXAMPLE = `id: 42
+event: advanced
+data: {"id":"42","type":"advanced","state":"running","stage":1,"percentage":5}
+
+`;
 
 /** What scripts and pipelines hold on to. */
 @ApiTags('Rollouts')
@@ -50,7 +66,7 @@ export class ReportsController {
   @ForRole('viewer')
   @ApiOperation({ summary: 'Is it good?', description: 'Always an answer; about an unknown rollout: inconclusive.' })
   @ApiOkResponse({ type: RolloutVerdictDto })
-  @Problems(400, 401, 403, 503)
+  @ReadProblems()
   verdict(@Param() ref: RolloutRef): Promise<RolloutVerdict> {
     return this.history.verdict(ref);
   }
@@ -91,7 +107,14 @@ export class ReportsController {
     summary: 'What happened to it',
     description: 'In order. With Accept: text/event-stream as a stream that ends with the rollout.',
   })
-  @ApiOkResponse({ type: pageOf(RolloutEventDto) })
+  @ApiExtraModels(EventPage)
+  @ApiOkResponse({
+    description: 'The events.',
+    content: {
+      'application/json': { schema: { $ref: getSchemaPath(EventPage) } },
+      'text/event-stream': { schema: { type: 'string' }, example: EVENT_EXAMPLE },
+    },
+  })
   @ReadProblems()
   async events(
     @Param() ref: RolloutRef,

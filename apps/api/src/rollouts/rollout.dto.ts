@@ -1,4 +1,4 @@
-import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath } from '@nestjs/swagger';
+import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath, OmitType } from '@nestjs/swagger';
 import type { Plan, StageForecast } from '@fledge/canary';
 import type { Condition, WhoMoves } from '@fledge/evaluation';
 import type { Keep, RolloutCommand, RolloutDocument, RolloutPhase, RolloutPosition, RolloutState } from '@fledge/store';
@@ -353,6 +353,15 @@ class RefusalDto {
   detail!: string;
 }
 
+class AskedRolloutDto extends OmitType(RolloutDto, ['audience']) {
+  @ApiProperty({
+    type: 'array',
+    items: { type: 'object', additionalProperties: true },
+    description: 'As it was asked for, whatever is wrong with it.',
+  })
+  audience!: readonly Condition[];
+}
+
 export class StartPreviewDto {
   @ApiProperty({ type: [DocumentProblemDto], example: [] })
   problems!: readonly DocumentProblemDto[];
@@ -369,8 +378,8 @@ export class StartPreviewDto {
   @ApiProperty({ type: [StageForecastDto] })
   forecast!: readonly StageForecastDto[];
 
-  @ApiProperty({ type: RolloutDto })
-  rollout!: RolloutDto;
+  @ApiProperty({ type: AskedRolloutDto })
+  rollout!: AskedRolloutDto;
 }
 
 export class PromoteDto extends CommentDto {
