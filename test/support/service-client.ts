@@ -16,7 +16,7 @@ export class ServiceClient {
 
   /** Asks below /api/v1, unless the path begins with another top; rejects only when there is no answer. */
   async ask(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
-    const full = /^\/(api|sdk|health|metrics)/.test(path) ? path : `/api/v1${path}`;
+    const full = /^\/(api|sdk|ofrep|health|metrics)/.test(path) ? path : `/api/v1${path}`;
     const response = await fetch(this.url + full, {
       method,
       headers: {
