@@ -1,15 +1,14 @@
-import { isMetadata } from './choice.js';
+import { answerOf, broken, failure, inArm } from './answer.js';
 import type { Choice } from './choice.js';
 import type { Context } from './context.js';
-import type { ErrorCode, Evaluation, EvaluationMetadata } from './evaluation.js';
+import type { Evaluation, EvaluationMetadata } from './evaluation.js';
 import type { FlagType } from './flag.js';
-import { bucketOf } from './gate.js';
 import { isNumber, isRecord, own } from './json.js';
 import type { JsonRecord } from './json.js';
 import { createMachine, createMemory } from './machine.js';
 import type { Memory, Node } from './machine.js';
 import { resolve } from './run.js';
-import type { Now, Run } from './run.js';
+import type { Now } from './run.js';
 import type { Snapshot } from './snapshot.js';
 
 /** Evaluates the flags of one snapshot; made by `createEvaluator`. */
@@ -25,15 +24,10 @@ export type Evaluator = {
   evaluateAll(context: Context, now: Now): Record<string, Evaluation>;
 };
 
-/** The choice as the unit's arm makes it, where a rollout watches; who has no unit is in no arm. */
-function inArm(choice: Choice, context: JsonRecord, run: Run): Choice {
-  const { arms } = choice;
-  const bucket = arms && bucketOf(arms.gate, context, run);
-  if (arms === undefined || bucket === undefined) return choice;
-  return bucket >>> 0 < arms.gate.limit ? arms.canary : arms.baseline;
-}
-
 const memories = new WeakMap<Evaluator, Memory>();
+
+/** What the evaluator compiled, for others that decide its snapshot or the next one. */
+export const memoryOf = (evaluator?: Evaluator): Memory => (evaluator && memories.get(evaluator)) ?? createMemory();
 
 /**
  * An evaluator of the snapshot. What `previous` compiled is used again for documents that are the identical objects, so
@@ -42,25 +36,10 @@ const memories = new WeakMap<Evaluator, Memory>();
 export function createEvaluator(snapshot: Snapshot, previous?: Evaluator): Evaluator {
   const version = own(snapshot, 'version');
   const versioned: EvaluationMetadata = isNumber(version) ? { version } : {};
-  const memory = (previous && memories.get(previous)) ?? createMemory();
+  const memory = memoryOf(previous);
   const { run, findFlag, begin } = createMachine(snapshot, memory);
 
-  const metadataWith = (metadata?: EvaluationMetadata): EvaluationMetadata =>
-    Object.freeze({ ...metadata, ...versioned, ...run.extra });
-
-  const answerOf = ({ value, variant, reason, metadata }: Choice): Evaluation => {
-    const said = metadataWith(metadata);
-    if (value === undefined || variant === undefined) return Object.freeze({ reason, metadata: said });
-    return Object.freeze({ value, variant, reason, metadata: said });
-  };
-
-  const error = (errorCode: ErrorCode, errorMessage: string, metadata?: unknown): Evaluation =>
-    Object.freeze({
-      reason: 'ERROR',
-      errorCode,
-      errorMessage,
-      metadata: metadataWith(isMetadata(metadata) ? metadata : undefined),
-    });
+  const said = (): EvaluationMetadata => ({ ...versioned, ...run.extra });
 
   /**
    * The hot path. Its invariants: nothing is allocated unless the answer says something of this evaluation alone (a unit
@@ -74,16 +53,15 @@ export function createEvaluator(snapshot: Snapshot, previous?: Evaluator): Evalu
       const chosen = inArm(resolve(node.part, attributes, run), attributes, run);
       const { value } = chosen;
       if (expected !== undefined && value !== undefined && typeof value !== expected)
-        return error('TYPE_MISMATCH', `of type ${typeof value}, not ${expected}`, chosen.metadata);
-      if (run.extra !== undefined) return answerOf(chosen);
+        return failure('TYPE_MISMATCH', `of type ${typeof value}, not ${expected}`, chosen.metadata, said());
+      if (run.extra !== undefined) return answerOf(chosen, said());
       if (chosen.answer === undefined || chosen.version !== version) {
         chosen.version = version;
-        chosen.answer = answerOf(chosen);
+        chosen.answer = answerOf(chosen, said());
       }
       return chosen.answer;
     } catch (problem) {
-      const metadata = own(own(own(snapshot, 'flags'), key), 'metadata');
-      return error('PARSE_ERROR', `cannot be understood: ${String(problem)}`, metadata);
+      return broken(own(own(snapshot, 'flags'), key), problem, said());
     }
   };
 
@@ -91,7 +69,7 @@ export function createEvaluator(snapshot: Snapshot, previous?: Evaluator): Evalu
     const node = findFlag(key);
     if (node !== undefined) return answer(key, node, context, now, expected);
     begin(now);
-    return error('FLAG_NOT_FOUND', `no flag "${key}"`);
+    return failure('FLAG_NOT_FOUND', `no flag "${key}"`, {}, said());
   };
 
   /** Every flag, and what it answered last: going through them is faster than looking a thousand keys up again. */

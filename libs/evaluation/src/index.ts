@@ -10,6 +10,8 @@ export { DEFAULT_DOCUMENT_LIMITS } from './problem.js';
 export { evaluate } from './evaluate.js';
 export { createEvaluator } from './evaluator.js';
 export type { Evaluator } from './evaluator.js';
+export { createFlagList } from './flag-list.js';
+export type { FlagList } from './flag-list.js';
 
 export { applyChange, applyChanges } from './change.js';
 export { mergeChanges } from './merge-changes.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { applyChange, createEvaluator } from '@fledge/evaluation';
-import type { Flag, Snapshot } from '@fledge/evaluation';
+import { applyChange, createEvaluator, createFlagList } from '@fledge/evaluation';
+import type { Evaluation, Flag, Snapshot } from '@fledge/evaluation';
 import { anyContext, anySnapshot, changeFrom } from './support/arbitraries.js';
 import { cohortOf, flagOf, snapshotOf } from './support/documents.js';
 
@@ -109,6 +109,56 @@ describe('evaluating all flags', () => {
       }),
       { numRuns: 100 },
     );
+  });
+});
+
+describe('a list of all flags', () => {
+  const withoutVersion = ({ metadata: { version: _, ...metadata }, ...answer }: Evaluation) => ({
+    ...answer,
+    metadata,
+  });
+
+  it('answers as evaluating them one by one does, but for the version', () => {
+    fc.assert(
+      fc.property(anySnapshot, fc.array(anyContext, { minLength: 1, maxLength: 3 }), (snapshot, contexts) => {
+        const evaluator = createEvaluator(snapshot);
+        const list = createFlagList(evaluator);
+        expect(list.keys).toEqual(Object.keys(snapshot.flags));
+        for (const context of contexts)
+          expect(list.decide(context, 0)).toEqual(
+            list.keys.map((key) => withoutVersion(evaluator.evaluate(key, context, 0))),
+          );
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('answers the identical object for as long as the document of the flag stays the same', () => {
+    const before = snapshotOf([gated('kept'), gated('changed'), flagOf({ key: 'plain' })]);
+    const after = applyChange(before, {
+      from: 1,
+      version: 2,
+      revision: '2-abcdefgh',
+      flags: { changed: gated('changed', 60) },
+    });
+    if (after === undefined) throw new Error('the change was made to fit');
+    const evaluator = createEvaluator(before);
+    const context = { targetingKey: 'user-1' };
+    const first = createFlagList(evaluator).decide(context, 0);
+    const second = createFlagList(createEvaluator(after, evaluator)).decide(context, 0);
+    expect(second).toEqual(first);
+    expect(first.map((answer, at) => answer === second[at])).toEqual([true, false, true]);
+  });
+
+  it('hashes a new unit once, and looks at no document', () => {
+    const reads = { count: 0 };
+    const list = createFlagList(
+      createEvaluator(snapshotOf(Array.from({ length: 50 }, (_, index) => watched(gated(`flag-${index}`), reads)))),
+    );
+    list.decide({ targetingKey: 'user-1' }, 0);
+    reads.count = counted.hashes = 0;
+    list.decide({ targetingKey: 'user-2' }, 0);
+    expect({ hashes: counted.hashes, reads: reads.count }).toEqual({ hashes: 1, reads: 0 });
   });
 });
 
