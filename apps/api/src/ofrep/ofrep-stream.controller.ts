@@ -8,8 +8,7 @@ import { SnapshotCache } from '../delivery/snapshot-cache.js';
 import { StreamHub } from '../delivery/stream-hub.js';
 import { RequestError } from '../http/problem.js';
 import { Refusals } from './ofrep.dto.js';
-import { foreignOrigin } from './ofrep.guard.js';
-import { originHeaders } from './origins.js';
+import { foreignOrigin, originHeaders } from './origins.js';
 import { RefetchEvents } from './refetch-events.js';
 import { StreamTokens } from './stream-tokens.js';
 

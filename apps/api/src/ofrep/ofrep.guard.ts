@@ -1,9 +1,8 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { grantOf } from '../auth/access.js';
-import { RequestError } from '../http/problem.js';
 import { RateLimits } from '../http/rate-limits.js';
-import { originHeaders } from './origins.js';
+import { foreignOrigin, originHeaders } from './origins.js';
 
 /** Lets a key evaluate from the origins it is for, and as often as the limit says. */
 @Injectable()
@@ -20,6 +19,3 @@ export class OfrepGuard implements CanActivate {
     return true;
   }
 }
-
-export const foreignOrigin = (): RequestError =>
-  new RequestError(403, 'foreign_origin', "The request's Origin is not among the allowedOrigins of this key.");

@@ -1,4 +1,11 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { RequestError } from '../http/problem.js';
+
+export const FOREIGN_ORIGIN = 'foreign_origin';
+
+/** The refusal of an origin that is not among those of the key. */
+export const foreignOrigin = (): RequestError =>
+  new RequestError(403, FOREIGN_ORIGIN, "The request's Origin is not among the allowedOrigins of this key.");
 
 /** Answers every preflight below the path: it carries no key, so whether its origin may read is for the answer itself to say. */
 export function answerPreflights(server: FastifyInstance, path: string): void {

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ProblemBody } from '../http/problem.js';
-import { COMMON, originHeaders } from './origins.js';
+import { COMMON, FOREIGN_ORIGIN, originHeaders } from './origins.js';
 
 export const OFREP_PATH = '/ofrep/';
 
@@ -23,8 +23,9 @@ export function sendRefusal(problem: ProblemBody, request: FastifyRequest, reply
     problem.status === 404 && key !== undefined ? 'FLAG_NOT_FOUND' : 'GENERAL',
   ];
   void reply.status(status).headers(COMMON);
-  // Who presents no key is not confined to origins, and a script that may read the refusal can tell it from a broken network.
-  if (status === 401 || status === 429) void reply.headers(originHeaders(request, null) ?? {});
+  // A refusal says nothing but what is wrong with the request, and a script that may read it can tell it from a broken network.
+  // Only who asks from an origin that the key is not for reads nothing at all.
+  if (problem.code !== FOREIGN_ORIGIN) void reply.headers(originHeaders(request, null) ?? {});
   if (status === 401) {
     void reply.send();
     return;
