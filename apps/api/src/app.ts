@@ -4,10 +4,11 @@ import type { Server } from 'node:http';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { SwaggerModule } from '@nestjs/swagger';
-import { LogController, type FastifyHttpOptions, type FastifyReply, type FastifyRequest } from 'fastify';
+import { LogController, type FastifyHttpOptions } from 'fastify';
 import { AppModule } from './app.module.js';
 import { refuseUndeclaredRoutes } from './auth/served-routes.js';
 import type { HttpSettings } from './config.js';
+import { answerSnapshots } from './delivery/prepared-snapshots.js';
 import { acceptJson } from './http/body.js';
 import { endConnectionsOnClose } from './http/farewell.js';
 import { refuseWhileStarting } from './health/readiness.js';
@@ -16,8 +17,11 @@ import { callerAt } from './http/rate-limits.js';
 import { refuseMalformed } from './http/malformed.js';
 import { DATA_HEADERS, protectBrowsers } from './http/security-headers.js';
 import { NestLogger, type Logger } from './log.js';
+import { Evaluations } from './ofrep/evaluations.js';
 import { answerPreflights } from './ofrep/origins.js';
+import { answerEvaluations } from './ofrep/prepared-evaluations.js';
 import { OFREP_PATH } from './ofrep/refusal.js';
+import { StreamTokens } from './ofrep/stream-tokens.js';
 import { openApiDocument, SWAGGER_OPTIONS } from './openapi.js';
 import type { Runtime } from './runtime.js';
 
@@ -35,18 +39,23 @@ export async function createApp(runtime: Runtime, log: Logger): Promise<NestFast
   endConnectionsOnClose(server);
   protectBrowsers(server, runtime.http.publicUrl);
   refuseWhileStarting(server, runtime.readiness);
-  server.addHook('onRequest', ({ ip }) => runtime.rates.take('addressPerSecond', callerAt(ip)));
+  if (runtime.http.limits.addressPerSecond > 0)
+    server.addHook('onRequest', ({ ip }) => runtime.rates.take('addressPerSecond', callerAt(ip)));
   acceptJson(server, runtime.http.limits.bodyDepth);
   answerPreflights(server, OFREP_PATH);
-  server.addHook('onSend', async (request: FastifyRequest, reply: FastifyReply) => {
+  answerSnapshots(server, runtime);
+  answerEvaluations(server, { ...runtime, tokens: app.get(StreamTokens), evaluations: app.get(Evaluations) });
+  server.addHook('onSend', (request, reply, _payload, done) => {
     void reply.header('x-request-id', request.id);
+    done();
   });
-  server.addHook('onResponse', async (request: FastifyRequest, reply: FastifyReply) => {
+  server.addHook('onResponse', (request, reply, done) => {
     runtime.metrics.observe(reply);
     request.log.info(
       { req: request, status: reply.statusCode, ms: Math.round(reply.elapsedTime * 10) / 10 },
       'request',
     );
+    done();
   });
   // Made when somebody asks: it takes a tenth of the start and megabytes that most processes never need.
   SwaggerModule.setup('docs', app, () => openApiDocument(app), SWAGGER_OPTIONS);

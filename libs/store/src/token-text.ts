@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { TokenKind } from './entities/token.entity.js';
 
@@ -15,7 +15,7 @@ export function newTokenText(kind: TokenKind): string {
 }
 
 /** SHA-256 suffices: the secret is random and long, there is nothing to guess. */
-export const hashToken = (text: string): Buffer => createHash('sha256').update(text).digest();
+export const hashToken = (text: string): Buffer => hash('sha256', text, 'buffer');
 
 /** What a person may see of a token. */
 export const hintOf = (text: string): string => `${text.slice(0, text.lastIndexOf('_') + 5)}…`;

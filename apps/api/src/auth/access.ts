@@ -23,16 +23,19 @@ export type Access =
 
 export const ACCESS = 'fledge:access';
 
+export const SDK_ACCESS: Access = { kind: 'sdk' };
+export const EVALUATION_ACCESS: Access = { kind: 'evaluation' };
+
 /** No token is needed. */
 export const Public = () => SetMetadata<string, Access>(ACCESS, { kind: 'public' });
 
 /** An environment's SDK key. */
-export const ForSdk = () => applyDecorators(SetMetadata<string, Access>(ACCESS, { kind: 'sdk' }), ApiSecurity('sdk'));
+export const ForSdk = () => applyDecorators(SetMetadata<string, Access>(ACCESS, SDK_ACCESS), ApiSecurity('sdk'));
 
 /** An SDK or client key of an environment, as Bearer or X-API-Key. */
 export const ForEvaluation = () =>
   applyDecorators(
-    SetMetadata<string, Access>(ACCESS, { kind: 'evaluation' }),
+    SetMetadata<string, Access>(ACCESS, EVALUATION_ACCESS),
     ApiSecurity('sdk'),
     ApiSecurity('client'),
     ApiSecurity('apiKey'),

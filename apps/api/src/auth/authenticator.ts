@@ -37,7 +37,8 @@ export class Authenticator {
   readonly #remembered = new Map<string, Remembered>();
   /** One question per token at a time, however many requests wait for its answer. */
   readonly #asking = new Map<string, Promise<Grant | undefined>>();
-  readonly #uses = new Map<string, Date>();
+  /** When tokens were last used, in epoch milliseconds. */
+  readonly #uses = new Map<string, number>();
   readonly #usesTimer: NodeJS.Timeout;
 
   constructor(tokens: TokenStore, adminToken: string | undefined, log: Logger, now: () => number = Date.now) {
@@ -58,6 +59,12 @@ export class Authenticator {
     return this.#known(hash.toString('base64'), () => this.#tokens.authenticate(text), beforeAsking);
   }
 
+  /** The same as far as it can be said without asking; undefined also for what would have to be asked. */
+  recall(text: string): Grant | undefined {
+    const known = this.#remembered.get(hashToken(text).toString('base64'));
+    return known !== undefined && this.#age(known) < FRESH_MS ? this.#use(known.grant) : undefined;
+  }
+
   /** The same for who has proved by other means to come from the token with this id. */
   grantOf(id: string): Promise<Grant | undefined> {
     return this.#known(id, () => this.#tokens.grantOf(id));
@@ -72,7 +79,7 @@ export class Authenticator {
   }
 
   async flushUses(): Promise<void> {
-    const uses = new Map(this.#uses);
+    const uses = new Map(Array.from(this.#uses, ([id, at]) => [id, new Date(at)]));
     this.#uses.clear();
     await this.#tokens
       .markUsed(uses)
@@ -92,9 +99,14 @@ export class Authenticator {
     const known = this.#remembered.get(key);
     const isFresh = known !== undefined && this.#age(known) < FRESH_MS;
     if (!isFresh && known?.grant === undefined) await beforeAsking?.();
-    const grant = isFresh ? known.grant : await this.#ask(key, ask, known);
-    if (grant === undefined || (grant.expiresAt !== null && grant.expiresAt.getTime() <= this.#now())) return undefined;
-    this.#uses.set(grant.id, new Date(this.#now()));
+    return this.#use(isFresh ? known.grant : await this.#ask(key, ask, known));
+  }
+
+  /** The grant, if it is still good, as used now. */
+  #use(grant: Grant | undefined): Grant | undefined {
+    const now = this.#now();
+    if (grant === undefined || (grant.expiresAt !== null && grant.expiresAt.getTime() <= now)) return undefined;
+    this.#uses.set(grant.id, now);
     return grant;
   }
 

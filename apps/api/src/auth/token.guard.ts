@@ -7,6 +7,7 @@ import { callerAt, RateLimits } from '../http/rate-limits.js';
 import { Sessions } from '../login/sessions.js';
 import { ACCESS, refusal, type Access } from './access.js';
 import { Authenticator } from './authenticator.js';
+import { bounded, presentedToken } from './presented-token.js';
 
 /** Lets a request pass when the route is public, or its token may do what the route declares. */
 @Injectable()
@@ -27,7 +28,7 @@ export class TokenGuard implements CanActivate {
       throw new Error(`${context.getClass().name}.${context.getHandler().name} declares no access.`);
     if (access.kind === 'public') return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const text = bearerOf(request) ?? this.#elsewhere(access, request);
+    const text = presentedToken(request, access) ?? this.#session(access, request);
     const grant = text === undefined ? undefined : await this.#authenticate(text, callerAt(request.ip));
     if (grant === undefined) {
       throw new RequestError(
@@ -48,9 +49,7 @@ export class TokenGuard implements CanActivate {
     return true;
   }
 
-  /** Where a token may be besides: remote evaluation has a header of its own, people have a session. */
-  #elsewhere(access: Access, request: FastifyRequest): string | undefined {
-    if (access.kind === 'evaluation') return apiKeyOf(request);
+  #session(access: Access, request: FastifyRequest): string | undefined {
     return access.kind === 'management' ? bounded(this.sessions.tokenIn(request)) : undefined;
   }
 
@@ -63,18 +62,3 @@ export class TokenGuard implements CanActivate {
     return grant;
   }
 }
-
-/** Longer than any token of ours, and short enough to hash without a thought. */
-const LONGEST_TOKEN = 512;
-
-const bearerOf = (request: FastifyRequest): string | undefined =>
-  bounded(/^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]);
-
-/** What OpenFeature's remote evaluation knows beside Bearer. */
-const apiKeyOf = ({ headers }: FastifyRequest): string | undefined => {
-  const text = headers['x-api-key'];
-  return typeof text === 'string' ? bounded(text) : undefined;
-};
-
-const bounded = (text: string | undefined): string | undefined =>
-  text === undefined || text === '' || text.length > LONGEST_TOKEN ? undefined : text;

@@ -5,8 +5,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentGrant, environmentGone, environmentOf, ForSdk } from '../auth/access.js';
 import { Problems } from '../http/openapi.js';
 import { RequestError } from '../http/problem.js';
-import { codingFor, revisionsIn } from './conditional.js';
 import { PATCH_EXAMPLE, SNAPSHOT_EXAMPLE } from './delivery.examples.js';
+import { sendSnapshot, wishesOf } from './prepared-snapshots.js';
 import { SnapshotCache } from './snapshot-cache.js';
 import { SnapshotEvents } from './snapshot-events.js';
 import { StreamHub } from './stream-hub.js';
@@ -43,20 +43,11 @@ export class DeliveryController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const [held] = revisionsIn(request.headers['if-none-match']);
+    const { held, coding } = wishesOf(request);
     const snapshot = await this.snapshots.snapshotFor(environmentOf(grant), held);
     if (snapshot === undefined) throw environmentGone();
-    const coding = codingFor(request.headers['accept-encoding']);
-    void reply
-      .header('cache-control', 'private, no-cache')
-      .header('vary', 'Authorization, Accept-Encoding')
-      .header('etag', snapshot.etag(coding));
-    if (held === snapshot.revision) {
-      void reply.status(304).send();
-      return;
-    }
-    if (coding !== 'identity') void reply.header('content-encoding', coding);
-    void reply.header('content-type', 'application/json; charset=utf-8').send(await snapshot.body(coding));
+    if (held !== snapshot.revision) await snapshot.body(coding);
+    sendSnapshot(reply, snapshot, { held, coding });
   }
 
   @Get('stream')

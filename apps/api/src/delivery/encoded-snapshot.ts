@@ -20,6 +20,7 @@ export class EncodedSnapshot {
   readonly revision: string;
   readonly #snapshot: Snapshot;
   readonly #codings = new Map<Coding, Promise<Buffer>>();
+  readonly #made = new Map<Coding, Buffer>();
   #put: Promise<Buffer> | undefined;
 
   constructor(snapshot: Snapshot) {
@@ -34,6 +35,11 @@ export class EncodedSnapshot {
     return made;
   }
 
+  /** The same if it is made already. */
+  made(coding: Coding): Buffer | undefined {
+    return this.#made.get(coding);
+  }
+
   /** The strong tag of exactly the bytes of this coding. */
   etag(coding: Coding): string {
     return `"${this.revision}${SUFFIX[coding]}"`;
@@ -46,6 +52,8 @@ export class EncodedSnapshot {
   }
 
   async #encode(coding: Coding): Promise<Buffer> {
-    return coding === 'identity' ? serialize(this.#snapshot) : COMPRESS[coding](await this.body('identity'));
+    const made = coding === 'identity' ? serialize(this.#snapshot) : COMPRESS[coding](await this.body('identity'));
+    this.#made.set(coding, await made);
+    return made;
   }
 }

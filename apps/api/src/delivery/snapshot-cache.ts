@@ -45,17 +45,21 @@ export class SnapshotCache {
 
   /** The environment at the newest version this replica knows of; undefined when there is none. */
   async environment(id: number): Promise<LiveEnvironment | undefined> {
-    const environment = this.#environments.get(id) ?? (await this.#refresh(id));
-    if (environment !== undefined) environment.usedAt = Date.now();
+    return this.held(id) ?? this.#refresh(id);
+  }
+
+  /** The same as far as it is in memory; undefined also when this replica may not have read so far as `revision`. */
+  held(id: number, revision?: string): LiveEnvironment | undefined {
+    const environment = this.#environments.get(id);
+    if (environment === undefined || (revision !== undefined && isAhead(revision, environment))) return undefined;
+    environment.usedAt = Date.now();
     return environment;
   }
 
   /** The same, for who has heard of `revision` elsewhere: the log is read first when this replica may not have read so far. */
   async environmentAt(id: number, revision: string): Promise<LiveEnvironment | undefined> {
     const environment = await this.environment(id);
-    const position = parseRevision(revision);
-    if (environment === undefined || position === undefined) return environment;
-    return position.version > environment.position.version ? this.#refresh(id) : environment;
+    return environment !== undefined && isAhead(revision, environment) ? this.#refresh(id) : environment;
   }
 
   /** The whole snapshot for who holds `revision` (undefined: nothing); marked as a reset when that is of another history. */
@@ -234,6 +238,9 @@ async function inTime<T>(work: Promise<T>): Promise<T> {
     late.abort();
   }
 }
+
+const isAhead = (revision: string, { position }: LiveEnvironment): boolean =>
+  (parseRevision(revision)?.version ?? 0) > position.version;
 
 /** A revision is `<version>-<8 characters>`. */
 function parseRevision(revision: string): Position | undefined {

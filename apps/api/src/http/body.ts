@@ -17,11 +17,11 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Accepts JSON of so many levels and nothing else, as it is: what is compressed could be a thousand times as large. Keeps the bytes for the Idempotency-Key's comparison. */
 export function acceptJson(server: FastifyInstance, depth: number): void {
-  server.addHook('onRequest', async ({ headers }) => {
+  server.addHook('onRequest', ({ headers }, _reply, done) => {
     const coding = headers['content-encoding'];
     const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
-    if (hasBody && coding !== undefined && coding.toLowerCase() !== 'identity')
-      throw new RequestError(415, 'unsupported_coding', 'Expected a body without Content-Encoding.');
+    if (!hasBody || coding === undefined || coding.toLowerCase() === 'identity') return done();
+    done(new RequestError(415, 'unsupported_coding', 'Expected a body without Content-Encoding.'));
   });
   server.addHook('onRoute', (route) => {
     if (REPORT_PATHS.test(route.url))

@@ -33,7 +33,8 @@ export function protectBrowsers(server: FastifyInstance, publicUrl: URL | undefi
   const transport = publicUrl?.protocol === 'https:' ? { 'strict-transport-security': 'max-age=31536000' } : {};
   const page = { ...PAGE_HEADERS, ...transport };
   const data = { ...DATA_HEADERS, ...transport };
-  server.addHook('onRequest', async (request, reply) => {
+  server.addHook('onRequest', (request, reply, done) => {
     void reply.headers(PAGES.test(request.url) ? page : data);
+    done();
   });
 }

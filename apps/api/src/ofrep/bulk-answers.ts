@@ -1,123 +1,139 @@
-import { hash as digest } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import type { Context, Evaluation, Evaluator } from '@fledge/evaluation';
+import { createFlagList, type Context, type Evaluation, type Evaluator, type FlagList } from '@fledge/evaluation';
 import type { LiveEnvironment } from '../delivery/live-environment.js';
-import { toEvaluated } from './evaluated.js';
+import { FlagTexts, isSingular, type Text } from './flag-texts.js';
+import { Pages } from './pages.js';
 
 /** What all flags of an environment say to one context. */
 export type BulkAnswer = {
   /** The same for the same answers on every replica, in 22 characters. */
   readonly hash: string;
-  /** The answer as JSON, with `rest` (`"name":value` or nothing) beside the flags. */
+  /** The answer as JSON, with `rest` (`"name":value`) beside the flags; to be given back with `release` when it is sent. */
   body(rest: string): Buffer;
 };
 
-/** The answers of environments to whole contexts, put together from pieces that are written once. */
+/** The answers of environments to whole contexts, put together from texts that are written once. */
 @Injectable()
 export class BulkAnswers {
-  readonly #environments = new WeakMap<LiveEnvironment, EnvironmentPieces>();
+  readonly #environments = new WeakMap<LiveEnvironment, EnvironmentAnswers>();
+  readonly #pages = new Pages();
 
   answer(environment: LiveEnvironment, context: Context, now: number): BulkAnswer {
-    const pieces = this.#environments.get(environment) ?? new EnvironmentPieces();
-    this.#environments.set(environment, pieces);
-    return pieces.answer(environment.evaluator(), context, now);
-  }
-}
-
-/** One flag's answer as it stands in the list, with a comma behind it, and the 8 bytes it gives to the hash of the whole. */
-type Piece = { readonly bytes: Buffer; readonly hash: Uint32Array };
-
-const HEAD = Buffer.from('{"flags":[');
-
-class EnvironmentPieces {
-  #evaluator: Evaluator | undefined;
-  #flags: readonly FlagPieces[] = [];
-  #hashes = new Uint32Array(0);
-
-  answer(evaluator: Evaluator, context: Context, now: number): BulkAnswer {
-    if (evaluator !== this.#evaluator) this.#prepare(evaluator);
-    const pieces: Buffer[] = [HEAD];
-    let length = HEAD.length;
-    let at = 0;
-    for (const flag of this.#flags) {
-      const piece = flag.piece(evaluator.evaluate(flag.key, context, now));
-      pieces.push(piece.bytes);
-      length += piece.bytes.length;
-      this.#hashes[at++] = piece.hash[0] ?? 0;
-      this.#hashes[at++] = piece.hash[1] ?? 0;
-    }
+    const answers = this.#environments.get(environment) ?? new EnvironmentAnswers();
+    this.#environments.set(environment, answers);
+    const { pieces, hash } = answers.answer(environment.evaluator(), context, now);
     return {
-      hash: digest('sha256', this.#hashes, 'base64url').slice(0, 22),
-      body: (rest) => join(pieces, length, rest),
+      hash,
+      body: (rest) => {
+        const end = Buffer.from(`],${rest}}`);
+        const page = this.#pages.take(pieces.reduce((sum, { length }) => sum + length, HEAD.length + end.length));
+        page.set(HEAD);
+        let at = HEAD.length;
+        for (const piece of pieces) {
+          page.set(piece, at);
+          at += piece.length;
+        }
+        // The bracket takes the place of the last comma.
+        if (pieces.length > 0) at -= 1;
+        page.set(end, at);
+        return page.subarray(0, at + end.length);
+      },
     };
   }
 
-  /** In an order that does not depend on how this replica came by the snapshot. */
-  #prepare(evaluator: Evaluator): void {
-    const known = new Map(this.#flags.map((flag) => [flag.key, flag]));
-    const keys = Object.keys(evaluator.snapshot.flags).toSorted();
-    this.#flags = keys.map((key) => known.get(key) ?? new FlagPieces(key));
-    this.#hashes = new Uint32Array(2 * keys.length);
+  /** The memory of a body may be used for others. */
+  release(body: Buffer): void {
+    this.#pages.give(body);
+  }
+}
+
+const HEAD = Buffer.from('{"flags":[');
+
+/** The answers of a group as they stand in the list, a comma behind each, and what they add to its hash. */
+type Piece = Omit<Text, 'json'> & { readonly bytes: Buffer };
+
+/** So many flags share a piece where each says one of two things: fewer pieces to find and to copy. */
+const GROUP = 3;
+const COMBINATIONS = 2 ** GROUP;
+
+/**
+ * One environment. What takes time is memory, not arithmetic: a thousand answers that lie all over it have to be told apart and found a
+ * piece for. So their identities and pieces lie in rows, in order of key, which does not depend on how this replica came by its snapshot.
+ */
+class EnvironmentAnswers {
+  #evaluator: Evaluator | undefined;
+  #list: FlagList | undefined;
+  #texts: readonly FlagTexts[] = [];
+  /** Where the list has each flag, and the two answers of it that were met first. */
+  #places: readonly number[] = [];
+  #one: (Evaluation | undefined)[] = [];
+  #other: (Evaluation | undefined)[] = [];
+  /** What each group says, by which of the two each of its flags does. */
+  #pieces: (Piece | undefined)[] = [];
+
+  answer(evaluator: Evaluator, context: Context, now: number): { readonly pieces: Buffer[]; readonly hash: string } {
+    const list = this.#prepared(evaluator);
+    const answers = list.decide(context, now);
+    const hash = new Int32Array(4);
+    const pieces: Buffer[] = [];
+    for (let from = 0; from < this.#places.length; from += GROUP) {
+      const { bytes, a, b, c, d } = this.#pieceOf(from, answers);
+      pieces.push(bytes);
+      hash[0] = (hash[0] ?? 0) + a;
+      hash[1] = (hash[1] ?? 0) + b;
+      hash[2] = (hash[2] ?? 0) + c;
+      hash[3] = (hash[3] ?? 0) + d;
+    }
+    return { pieces, hash: Buffer.from(hash.buffer).toString('base64url') };
+  }
+
+  #pieceOf(from: number, answers: readonly Evaluation[]): Piece {
+    const end = Math.min(from + GROUP, this.#places.length);
+    let combination = 0;
+    for (let at = from; at < end; at += 1) {
+      const answer = answers[this.#places[at] ?? 0];
+      if (answer === this.#one[at]) combination *= 2;
+      else if (answer === this.#other[at]) combination = combination * 2 + 1;
+      else return this.#rare(from, end, answers);
+    }
+    const place = (from / GROUP) * COMBINATIONS + combination;
+    return (this.#pieces[place] ??= this.#join(from, end, answers));
+  }
+
+  #rare(from: number, end: number, answers: readonly Evaluation[]): Piece {
+    for (let at = from; at < end; at += 1) {
+      const answer = answers[this.#places[at] ?? 0];
+      if (answer === undefined || isSingular(answer) || answer === this.#one[at]) continue;
+      if (this.#one[at] === undefined) this.#one[at] = answer;
+      else this.#other[at] ??= answer;
+    }
+    return this.#join(from, end, answers);
+  }
+
+  #join(from: number, end: number, answers: readonly Evaluation[]): Piece {
+    const texts = this.#texts.slice(from, end).flatMap((flag, index) => {
+      const answer = answers[this.#places[from + index] ?? 0];
+      return answer === undefined ? [] : [flag.of(answer)];
+    });
+    const sum = (of: 'a' | 'b' | 'c' | 'd'): number => texts.reduce((total, text) => (total + text[of]) | 0, 0);
+    const bytes = Buffer.from(texts.map(({ json }) => `${json},`).join(''));
+    return { bytes, a: sum('a'), b: sum('b'), c: sum('c'), d: sum('d') };
+  }
+
+  #prepared(evaluator: Evaluator): FlagList {
+    if (evaluator === this.#evaluator && this.#list !== undefined) return this.#list;
+    const known = new Map(
+      this.#list === undefined ? [] : this.#places.map((at, index) => [this.#list?.keys[at], this.#texts[index]]),
+    );
+    const list = createFlagList(evaluator);
+    const { keys } = list;
+    this.#places = keys.map((_, place) => place).toSorted((a, b) => ((keys[a] ?? '') < (keys[b] ?? '') ? -1 : 1));
+    this.#texts = this.#places.map((place) => known.get(keys[place]) ?? new FlagTexts(keys[place] ?? ''));
+    this.#one = keys.map(() => undefined);
+    this.#other = keys.map(() => undefined);
+    this.#pieces = Array.from({ length: Math.ceil(keys.length / GROUP) * COMBINATIONS });
     this.#evaluator = evaluator;
-  }
-}
-
-function join(pieces: readonly Buffer[], length: number, rest: string): Buffer {
-  const tail = Buffer.from(rest === '' ? ']}' : `],${rest}}`);
-  // The tail's bracket takes the place of the last comma.
-  const end = pieces.length === 1 ? length : length - 1;
-  const body = Buffer.allocUnsafe(end + tail.length + 1);
-  let at = 0;
-  for (const piece of pieces) {
-    body.set(piece, at);
-    at += piece.length;
-  }
-  body.set(tail, end);
-  return body.subarray(0, end + tail.length);
-}
-
-/** A flag has few answers; so many mean that its document has changed often. */
-const MOST_PIECES = 64;
-const MOST_MET = 4;
-
-/** The answers of one flag, each written once, however many contexts get it. */
-class FlagPieces {
-  readonly key: string;
-  /** The answers met last and their pieces, by position. Answers are shared, so their identity tells them apart. */
-  readonly #met: Evaluation[] = [];
-  readonly #piecesMet: Piece[] = [];
-  readonly #byText = new Map<string, Piece>();
-  #next = 0;
-
-  constructor(key: string) {
-    this.key = key;
-  }
-
-  piece(evaluation: Evaluation): Piece {
-    return this.#piecesMet[this.#met.indexOf(evaluation)] ?? this.#remember(evaluation);
-  }
-
-  #remember(evaluation: Evaluation): Piece {
-    const piece = this.#write(evaluation);
-    const { unitMissing, prerequisiteFailed } = evaluation.metadata;
-    // Those are made anew for every context and never met again.
-    if (unitMissing !== undefined || prerequisiteFailed !== undefined) return piece;
-    this.#met[this.#next] = evaluation;
-    this.#piecesMet[this.#next] = piece;
-    this.#next = (this.#next + 1) % MOST_MET;
-    return piece;
-  }
-
-  /** Without the version, or every change of any flag would change every answer. */
-  #write(evaluation: Evaluation): Piece {
-    const { version: _, ...metadata } = evaluation.metadata;
-    const text = JSON.stringify(toEvaluated(this.key, evaluation, metadata));
-    const known = this.#byText.get(text);
-    if (known !== undefined) return known;
-    const piece = { bytes: Buffer.from(`${text},`), hash: new Uint32Array(2) };
-    new Uint8Array(piece.hash.buffer).set(digest('sha256', text, 'buffer').subarray(0, 8));
-    if (this.#byText.size >= MOST_PIECES) this.#byText.clear();
-    this.#byText.set(text, piece);
-    return piece;
+    this.#list = list;
+    return list;
   }
 }

@@ -6,9 +6,8 @@ import { CurrentGrant, environmentGone, environmentOf, ForEvaluation } from '../
 import type { LiveEnvironment } from '../delivery/live-environment.js';
 import { SnapshotCache } from '../delivery/snapshot-cache.js';
 import { BodyExamples } from '../http/openapi.js';
-import { BulkAnswers } from './bulk-answers.js';
 import { contextOf } from './context.js';
-import { toEvaluated } from './evaluated.js';
+import { Evaluations } from './evaluations.js';
 import { AllEvaluatedDto, EvaluatedDto, EvaluationRequestDto, Refusals } from './ofrep.dto.js';
 import { OfrepGuard } from './ofrep.guard.js';
 import { hourOf, StreamTokens } from './stream-tokens.js';
@@ -18,16 +17,13 @@ const EXAMPLES = {
   'Nobody in particular': { context: {} },
 };
 
-/** The protocol's own default: after how long in the background a client lets go of its stream. */
-const INACTIVITY_S = 120;
-
 /** What the providers of OpenFeature ask. */
 @ApiTags('Remote evaluation')
 @Controller('ofrep/v1')
 export class OfrepController {
   constructor(
     private readonly snapshots: SnapshotCache,
-    private readonly answers: BulkAnswers,
+    private readonly evaluations: Evaluations,
     private readonly tokens: StreamTokens,
   ) {}
 
@@ -51,11 +47,7 @@ export class OfrepController {
   ): Promise<void> {
     const context = contextOf(request.body);
     const environment = await this.#environment(grant, undefined);
-    const evaluation = environment.evaluator().evaluate(key, context, Date.now());
-    const { errorCode } = evaluation;
-    void reply
-      .status(errorCode === undefined ? 200 : errorCode === 'FLAG_NOT_FOUND' ? 404 : 400)
-      .send(toEvaluated(key, evaluation));
+    this.evaluations.one(reply, key, { environment, context, now: Date.now() });
   }
 
   @Post('evaluate/flags')
@@ -97,21 +89,8 @@ export class OfrepController {
     const context = contextOf(request.body);
     const environment = await this.#environment(grant, heard);
     const now = Date.now();
-    const hour = hourOf(now);
-    const token = await this.tokens.make(grant.id, hour);
-    const answer = this.answers.answer(environment, context, now);
-    // The hour is part of the tag, or a client whose flags stay the same would never be given a new stream.
-    const tag = `${answer.hash}-${hour}`;
-    void reply.header('etag', `"${tag}"`);
-    if (tagsIn(request.headers['if-none-match']).includes(tag)) {
-      void reply.status(304).send();
-      return;
-    }
-    const requestUri = `/ofrep/v1/stream?token=${token}`;
-    const eventStreams = [{ type: 'sse', endpoint: { requestUri }, inactivityDelaySec: INACTIVITY_S }];
-    void reply
-      .header('content-type', 'application/json; charset=utf-8')
-      .send(answer.body(`"eventStreams":${JSON.stringify(eventStreams)}`));
+    const token = await this.tokens.make(grant.id, hourOf(now));
+    this.evaluations.all(request, reply, token, { environment, context, now });
   }
 
   /** The environment of the key, at least as new as the revision that the client has heard of. */
@@ -124,9 +103,3 @@ export class OfrepController {
     return environment;
   }
 }
-
-/** The tags that If-None-Match names, compared weakly: a proxy that compresses may have weakened them. */
-const tagsIn = (header: string | undefined): string[] =>
-  header === undefined || header.length > 1_000
-    ? []
-    : header.split(',').map((part) => part.trim().replace(/^W\//, '').replaceAll('"', ''));

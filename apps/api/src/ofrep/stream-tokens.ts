@@ -23,9 +23,15 @@ export class StreamTokens {
 
   constructor(private readonly secrets: SecretStore) {}
 
-  async make(keyId: string, hour: number): Promise<string> {
+  /** The token if it is made already. */
+  made(keyId: string, hour: number): string | undefined {
     const made = this.#made.get(keyId);
-    if (made?.hour === hour) return made.token;
+    return made?.hour === hour ? made.token : undefined;
+  }
+
+  async make(keyId: string, hour: number): Promise<string> {
+    const made = this.made(keyId, hour);
+    if (made !== undefined) return made;
     const token = `${hour}.${keyId}.${(await this.#sign(keyId, hour)).toString('base64url')}`;
     this.#made.set(keyId, { hour, token });
     return token;
