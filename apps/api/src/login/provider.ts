@@ -1,4 +1,4 @@
-import * as oidc from 'openid-client';
+import type * as Oidc from 'openid-client';
 import { claimIn, type LoginSettings } from './settings.js';
 
 /** What a browser must bring back for a sign-in to end as it began. */
@@ -9,11 +9,14 @@ export type Claims = Readonly<Record<string, unknown>> & { readonly sub: string 
 
 const TIMEOUT_S = 10;
 
+/** Loaded when somebody first signs in: it is a tenth of a second and megabytes that most processes never need. */
+const library = (): Promise<typeof Oidc> => import('openid-client');
+
 /** The OpenID Connect provider: authorisation code with PKCE, state and nonce. It is asked for its addresses when somebody first signs in, so that a provider that is away stops nobody who has a token. */
 export class Provider {
   readonly #settings: LoginSettings;
   readonly #callback: string;
-  #found: Promise<oidc.Configuration> | undefined;
+  #found: Promise<Oidc.Configuration> | undefined;
 
   constructor(settings: LoginSettings) {
     this.#settings = settings;
@@ -22,7 +25,8 @@ export class Provider {
 
   /** Where the browser goes to sign in. Throws what the network throws. */
   async begin(): Promise<{ address: URL; attempt: Attempt }> {
-    const configuration = await this.#configuration();
+    const oidc = await library();
+    const configuration = await this.#configuration(oidc);
     const attempt = {
       state: oidc.randomState(),
       nonce: oidc.randomNonce(),
@@ -41,7 +45,8 @@ export class Provider {
 
   /** Who came back with this query. Throws what openid-client throws for an answer that was forged, is too old, belongs to another attempt or says no. */
   async end(query: string, { state, nonce, verifier }: Attempt): Promise<Claims> {
-    const configuration = await this.#configuration();
+    const oidc = await library();
+    const configuration = await this.#configuration(oidc);
     const tokens = await oidc.authorizationCodeGrant(configuration, new URL(this.#callback + query), {
       expectedState: state,
       expectedNonce: nonce,
@@ -56,7 +61,7 @@ export class Provider {
   }
 
   /** Asked for again after a failure. */
-  #configuration(): Promise<oidc.Configuration> {
+  #configuration(oidc: typeof Oidc): Promise<Oidc.Configuration> {
     const { issuer, clientId, clientSecret } = this.#settings;
     const execute = issuer.protocol === 'http:' ? [oidc.allowInsecureRequests] : [];
     const authentication = clientSecret === undefined ? oidc.None() : oidc.ClientSecretPost(clientSecret);
