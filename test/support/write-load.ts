@@ -97,7 +97,8 @@ export class WriteLoad {
   async #loop(write: (count: number) => Promise<void>, most = Number.POSITIVE_INFINITY): Promise<void> {
     for (let count = 1; count <= most && !this.#over.signal.aborted; count++) {
       await write(count);
-      await sleep(20);
+      // Longer than a write takes, so that replicas that start meanwhile have the machine too.
+      await sleep(40);
     }
   }
 
