@@ -68,7 +68,9 @@ async function streams({ url, pid }) {
   const key = await newKeys(url, Math.ceil(STREAMS / 2_000));
   const measured = [];
   for (const held of [0, STREAMS / 2, STREAMS]) {
+    const began = cpuMs(pid);
     const holder = held === 0 ? undefined : await hold(url, held, key);
+    const opening = (cpuMs(pid) - began) / held;
     await sleep(2_000);
     const memory = residentMiB(pid);
     for (let count = 0; count < 10; count++) await toggle(url, count);
@@ -81,7 +83,7 @@ async function streams({ url, pid }) {
     }
     await sleep(1_000);
     measured.push({
-      held,
+      opening,
       memory,
       perToggle: (cpuMs(pid) - cpu) / TOGGLES,
       transactions: ((await transactions()) - before) / TOGGLES,
@@ -94,7 +96,7 @@ async function streams({ url, pid }) {
     `a toggle: ${none.perToggle.toFixed(1)} ms of processor time without streams, ${none.transactions.toFixed(1)} transactions; ${all.bytes} bytes to each stream`,
   );
   console.log(
-    `a stream: ${(((all.memory - none.memory) * 1_024) / STREAMS).toFixed(1)} kB; an event to a stream: ${(((all.perToggle - half.perToggle) * 1_000) / (STREAMS / 2)).toFixed(1)} µs of processor time`,
+    `a stream: ${all.opening.toFixed(2)} ms of processor time to open, ${(((all.memory - none.memory) * 1_024) / STREAMS).toFixed(1)} kB; an event to a stream: ${(((all.perToggle - half.perToggle) * 1_000) / (STREAMS / 2)).toFixed(1)} µs of processor time`,
   );
 }
 
