@@ -28,7 +28,6 @@ export const ERRORS = {
   shared_salt: { status: 409, title: 'Another live rollout draws with the same salt' },
   limit_reached: { status: 422, title: 'A limit is reached' },
   version_missing: { status: 428, title: 'A version is required' },
-  precondition_missing: { status: 428, title: 'A precondition is required' },
   version_stale: { status: 412, title: 'The document has changed meanwhile' },
   version_contradiction: { status: 400, title: 'If-Match and version differ' },
   confirmation_missing: { status: 400, title: 'Confirmation is required' },

@@ -59,7 +59,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   415: 'The body is not JSON, or compressed.',
   422: 'Not valid; every problem is named with its pointer.',
   429: 'Too many, `limit` says of what; Retry-After when to ask again.',
-  428: 'The version that is meant must be named; on commands of rollouts an Idempotency-Key does as well.',
+  428: 'The version that is to be replaced must be named.',
   503: 'The database is away or busy; Retry-After says when to ask again.',
 };
 

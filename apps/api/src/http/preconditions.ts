@@ -1,5 +1,5 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import { DomainError, type Actor } from '@fledge/store';
+import { DomainError } from '@fledge/store';
 import type { FastifyRequest } from 'fastify';
 import { RequestError } from './problem.js';
 
@@ -27,20 +27,6 @@ function parseIfMatch(header: string | undefined): IfMatch {
 
 /** For DELETE, PATCH and commands: a version is checked when one is sent. */
 export const optional = (ifMatch: IfMatch): readonly number[] | undefined => (ifMatch === 'any' ? undefined : ifMatch);
-
-/**
- * For commands of rollouts: the client says which version it means, or makes the command one that may be sent again; sent twice by
- * accident, `promote` would skip a stage. @throws DomainError `precondition_missing`
- */
-export function guarded(ifMatch: IfMatch, { idempotency }: Actor): readonly number[] | undefined {
-  if (ifMatch === undefined && idempotency === undefined) {
-    throw new DomainError(
-      'precondition_missing',
-      'Send If-Match with the version that you read (or * for whatever it is), or an Idempotency-Key, so that a command that is sent twice is done once.',
-    );
-  }
-  return optional(ifMatch);
-}
 
 /** For PUT: the client must say what it replaces. @throws DomainError `version_missing`, `version_contradiction` */
 export function required(ifMatch: IfMatch, version: number | undefined): readonly number[] | undefined {

@@ -6,14 +6,17 @@ import { ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
 import { CommentDto } from '../http/comment.dto.js';
 import { BodyExamples, CommentBody, IdempotencyHeader, IfMatchApi, WriteProblems } from '../http/openapi.js';
-import { guarded, IfMatchHeader, type IfMatch } from '../http/preconditions.js';
+import { IfMatchHeader, optional, type IfMatch } from '../http/preconditions.js';
 import { AcknowledgeDto, CancelDto, JumpDto, PromoteDto, RetryDto, RolloutDto, VerdictDto } from './rollout.dto.js';
 
 /** What makes a command that is sent twice one that is done once. */
 const Repeatable = (): MethodDecorator =>
   applyDecorators(
     IdempotencyHeader(),
-    IfMatchApi('The ETag that was read, or * for whatever it is now. Either this or Idempotency-Key is required.', '*'),
+    IfMatchApi(
+      'The ETag that was read, or * for whatever it is now. A script sends this or an Idempotency-Key, so that a command that is sent twice is done once.',
+      '*',
+    ),
   );
 
 /** What every command has in common. */
@@ -24,10 +27,10 @@ const Command = (summary: string, description?: string): MethodDecorator =>
     Repeatable(),
     ApiOperation({ summary, ...(description === undefined ? {} : { description }) }),
     ApiOkResponse({ type: RolloutDto }),
-    WriteProblems(412, 428),
+    WriteProblems(412),
   );
 
-/** What people and scripts ask of a rollout that lives, with If-Match or an Idempotency-Key. In a state in which it makes no sense a command is refused: 409 with what does. */
+/** What people and scripts ask of a rollout that lives, best with If-Match or an Idempotency-Key. In a state in which it makes no sense a command is refused: 409 with what does. */
 @ApiTags('Rollouts')
 @ApiParam({ name: 'project', example: 'default' })
 @ApiParam({ name: 'environment', example: 'production' })
@@ -48,7 +51,7 @@ export class SteeringController {
     @Body() _body: CommentDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<RolloutDocument> {
-    return this.steering.pause(by, ref, guarded(ifMatch, by));
+    return this.steering.pause(by, ref, optional(ifMatch));
   }
 
   @Post('resume')
@@ -60,7 +63,7 @@ export class SteeringController {
     @Body() _body: CommentDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<RolloutDocument> {
-    return this.steering.resume(by, ref, guarded(ifMatch, by));
+    return this.steering.resume(by, ref, optional(ifMatch));
   }
 
   @Post('promote')
@@ -75,7 +78,7 @@ export class SteeringController {
     @Body() { full }: PromoteDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<RolloutDocument> {
-    return this.steering.promote(by, ref, full === true, guarded(ifMatch, by));
+    return this.steering.promote(by, ref, full === true, optional(ifMatch));
   }
 
   @Post('jump')
@@ -87,7 +90,7 @@ export class SteeringController {
     @Body() { stage }: JumpDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<RolloutDocument> {
-    return this.steering.jump(by, ref, stage, guarded(ifMatch, by));
+    return this.steering.jump(by, ref, stage, optional(ifMatch));
   }
 
   @Post('rollback')
@@ -99,7 +102,7 @@ export class SteeringController {
     @Body() _body: CommentDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<RolloutDocument> {
-    return this.steering.rollback(by, ref, guarded(ifMatch, by));
+    return this.steering.rollback(by, ref, optional(ifMatch));
   }
 
   @Post('cancel')
@@ -114,7 +117,7 @@ export class SteeringController {
     @Body() { keep }: CancelDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<RolloutDocument> {
-    return this.steering.cancel(by, ref, keep ?? 'baseline', guarded(ifMatch, by));
+    return this.steering.cancel(by, ref, keep ?? 'baseline', optional(ifMatch));
   }
 
   @Post('approve')
@@ -129,7 +132,7 @@ export class SteeringController {
     @Body() _body: CommentDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<RolloutDocument> {
-    return this.steering.approve(by, ref, guarded(ifMatch, by));
+    return this.steering.approve(by, ref, optional(ifMatch));
   }
 
   @Post('acknowledge')
@@ -144,7 +147,7 @@ export class SteeringController {
     @Body() { reshuffle }: AcknowledgeDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<RolloutDocument> {
-    return this.steering.acknowledge(by, ref, reshuffle === true, guarded(ifMatch, by));
+    return this.steering.acknowledge(by, ref, reshuffle === true, optional(ifMatch));
   }
 
   @Post('retry')
@@ -153,14 +156,14 @@ export class SteeringController {
   @ApiOperation({ summary: 'Start it again', description: 'A new rollout with the same plan and the same users.' })
   @BodyExamples(RetryDto, { 'With the same users': { comment: 'fixed' } })
   @ApiCreatedResponse({ type: RolloutDto, headers: { Location: { schema: { type: 'string' } } } })
-  @WriteProblems(412, 428)
+  @WriteProblems(412)
   retry(
     @By() by: Actor,
     @Param() ref: RolloutRef,
     @Body() { reshuffle, enable }: RetryDto,
     @IfMatchHeader() ifMatch: IfMatch,
   ): Promise<RolloutDocument> {
-    return this.rollouts.retry(by, ref, { reshuffle, enable }, guarded(ifMatch, by));
+    return this.rollouts.retry(by, ref, { reshuffle, enable }, optional(ifMatch));
   }
 
   @Post('verdicts')
