@@ -97,10 +97,10 @@ function databaseCode(error: unknown): string | undefined {
   return undefined;
 }
 
-/** A write that lost a race of locks may simply be tried again. */
+/** A write that lost a race may simply be tried again: of locks, or with who removed what it had just looked up, so that it is not found next time. */
 export const isRetryable = (error: unknown): boolean => {
   const code = databaseCode(error);
-  return code === '40001' || code === '40P01';
+  return code === '40001' || code === '40P01' || code === '23503';
 };
 
 /** Whether the database, not the request, is at fault: unreachable, starting, shutting down or out of connections. */
