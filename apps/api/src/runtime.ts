@@ -176,7 +176,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       reconciler.wake();
       courier.wake();
     },
-    onConnected: () => void poll(),
+    onConnected: () => {
+      // A revocation may have been notified while nobody listened.
+      authenticator.forget();
+      void poll();
+    },
     onTrouble: (message) =>
       log.warn({ cause: message }, 'not listening for changes; reading the log every second instead'),
   });
