@@ -1,11 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { TickFailed, type RolloutReconciling } from '@fledge/store';
 import type { Logger } from '../log.js';
-
-/** How often due rollouts are looked for without being told to: the truth behind the notifications. */
-const LOOK_MS = 1_000;
-/** After trouble with the database itself. */
-const TROUBLE_MS = 5_000;
+import { LOOK_MS, Rounds, TROUBLE_MS } from '../rounds.js';
 
 /**
  * The loop that closes the circle: claims a due rollout, observes, decides, acts; again until none is due. Any number of processes
@@ -15,9 +10,7 @@ export class Reconciler {
   readonly #rollouts: RolloutReconciling;
   readonly #decided: (decision: string) => void;
   readonly #log: Logger;
-  readonly #stopped = new AbortController();
-  #nap = new AbortController();
-  #running: Promise<void> | undefined;
+  readonly #rounds = new Rounds((signal) => this.#drain(signal));
 
   constructor(rollouts: RolloutReconciling, decided: (decision: string) => void, log: Logger) {
     this.#rollouts = rollouts;
@@ -26,32 +19,22 @@ export class Reconciler {
   }
 
   start(): void {
-    this.#running ??= this.#run();
+    this.#rounds.start();
   }
 
   /** Looks now instead of in a second. */
   wake(): void {
-    this.#nap.abort();
+    this.#rounds.wake();
   }
 
   /** Resolves when the transaction under way, if there is one, is over. */
-  async stop(): Promise<void> {
-    this.#stopped.abort();
-    await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#stopped.signal.aborted) {
-      const pause = await this.#drain();
-      this.#nap = new AbortController();
-      const signal = AbortSignal.any([this.#stopped.signal, this.#nap.signal]);
-      await sleep(pause, undefined, { signal }).catch(() => undefined);
-    }
+  stop(): Promise<void> {
+    return this.#rounds.stop();
   }
 
   /** Decides about everything that is due; answers for how long to rest. */
-  async #drain(): Promise<number> {
-    while (!this.#stopped.signal.aborted) {
+  async #drain(signal: AbortSignal): Promise<number> {
+    while (!signal.aborted) {
       try {
         const ticked = await this.#rollouts.tick();
         if (ticked === undefined) return LOOK_MS;
