@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { createClient } from '../../../sdk/dist/index.js';
 import { note } from '../rows.mjs';
 import { cpuMs, portOf, quantile, residentMiB, until } from './measure.mjs';
+import { fill, hold, newKey, SETTINGS, startBare, toggle } from './service.mjs';
 import { hasWrk, wrk } from './wrk.mjs';
 
 const { values } = parseArgs({
@@ -25,8 +26,6 @@ const { values } = parseArgs({
 const STREAMS = Number(values.streams);
 const TOGGLES = Number(values.toggles);
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-const ADMIN = 'an-admin-token-that-only-this-benchmark-knows';
-const MOST_PER_KEY = 2_000;
 
 const dataDir = await mkdtemp(join(tmpdir(), 'fledge-bench-'));
 try {
@@ -211,13 +210,7 @@ async function startService() {
       PATH: process.env.PATH,
       PORT: '0',
       FLEDGE_DATA_DIR: dataDir,
-      FLEDGE_ADMIN_TOKEN: ADMIN,
-      LOG_LEVEL: 'error',
-      NODE_ENV: 'production',
-      // One address and one key ask for everybody here.
-      FLEDGE_LIMIT_ADDRESS_PER_SECOND: '0',
-      FLEDGE_LIMIT_MANAGEMENT_PER_SECOND: '0',
-      FLEDGE_LIMIT_SDK_PER_SECOND: '0',
+      ...SETTINGS,
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -235,87 +228,6 @@ async function startService() {
 async function stop({ child }) {
   child.kill('SIGTERM');
   await new Promise((resolve) => child.once('exit', resolve));
-}
-
-async function startBare(length) {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('bare.mjs', import.meta.url)), String(length)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  return { child, url: await portOf(child, /http:\/\/127\.0\.0\.1:\d+/) };
-}
-
-/** A process of its own that holds streams and tells when an event has come to the last of them. */
-async function hold(url, count, project = 'default') {
-  const keys = [];
-  for (let held = 0; held < count; held += MOST_PER_KEY)
-    keys.push(url.includes('127.0.0.1') ? await newKey(url, project).catch(() => 'none') : 'none');
-  const child = spawn(
-    process.execPath,
-    [fileURLToPath(new URL('holder.mjs', import.meta.url)), url, String(count), ...keys],
-    { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
-  );
-  const answers = (type) =>
-    new Promise((resolve) => {
-      const listener = (message) => {
-        if (message.type !== type) return;
-        child.off('message', listener);
-        resolve(message);
-      };
-      child.on('message', listener);
-    });
-  await answers('held');
-  return {
-    async last(id) {
-      const answer = answers('last');
-      child.send({ type: 'last', id });
-      return (await answer).at;
-    },
-    async report() {
-      const answer = answers('report');
-      child.send({ type: 'report' });
-      return answer;
-    },
-    async release() {
-      child.kill('SIGKILL');
-      await new Promise((resolve) => child.once('exit', resolve));
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
-    },
-  };
-}
-
-async function api(url, method, path, body) {
-  const answer = await fetch(`${url}/api/v1${path}`, {
-    method,
-    headers: { authorization: `Bearer ${ADMIN}`, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
-  return answer.json();
-}
-
-async function fill(url, project, flags) {
-  if (project !== 'default') {
-    await api(url, 'POST', '/projects', { key: project });
-    await api(url, 'POST', `/projects/${project}/environments`, { key: 'production' });
-  }
-  for (let index = 0; index < flags; index += 10)
-    await Promise.all(
-      Array.from({ length: 10 }, (_, more) =>
-        api(url, 'POST', `/projects/${project}/flags`, {
-          key: `flag-${index + more}`,
-          type: 'boolean',
-          tags: ['bench'],
-        }),
-      ),
-    );
-}
-
-async function newKey(url, project = 'default') {
-  return (await api(url, 'POST', '/tokens', { name: 'bench', kind: 'sdk', project, environment: 'production' })).token;
-}
-
-function toggle(url, project, on) {
-  return api(url, 'POST', `/projects/${project}/environments/production/flags/flag-7/${on ? 'enable' : 'disable'}`, {});
 }
 
 async function toggleVersion(url, count) {

@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { startEmbeddedPostgres } from '../../../libs/embedded-postgres/dist/index.js';
 import { cpuMs, residentMiB, until } from './measure.mjs';
+import { fill, hold, newKey, SETTINGS, toggle } from './service.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -25,8 +26,8 @@ const TOGGLES = Number(values.toggles);
 const REPORTS = Number(values.reports);
 const IDLE_SECONDS = Number(values.idle);
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-const ADMIN = 'an-admin-token-that-only-this-benchmark-knows';
 const FLAGS = 1_000;
+const PROJECT = 'bench';
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const dataDir = await mkdtemp(join(tmpdir(), 'fledge-bench-'));
@@ -36,7 +37,7 @@ const replicas = [];
 try {
   await watcher.connect();
   const first = await startReplica();
-  await fill(first.url);
+  await fill(first.url, PROJECT, FLAGS);
   await idle();
   await streams(first);
   await reports(first);
@@ -65,19 +66,18 @@ async function idle() {
 
 /** Memory of a stream, and processor time of an event for each: what twice as many streams cost above half of them. */
 async function streams({ url, pid }) {
-  const key = await newKeys(url, Math.ceil(STREAMS / 2_000));
   const measured = [];
   for (const held of [0, STREAMS / 2, STREAMS]) {
     const began = cpuMs(pid);
-    const holder = held === 0 ? undefined : await hold(url, held, key);
+    const holder = held === 0 ? undefined : await hold(url, held, PROJECT);
     const opening = (cpuMs(pid) - began) / held;
     await sleep(2_000);
     const memory = residentMiB(pid);
-    for (let count = 0; count < 10; count++) await toggle(url, count);
+    for (let count = 0; count < 10; count++) await toggle(url, PROJECT, count % 2 === 0);
     await sleep(500);
     const [cpu, before] = [cpuMs(pid), await transactions()];
     for (let count = 0; count < TOGGLES; count++) {
-      await toggle(url, count);
+      await toggle(url, PROJECT, count % 2 === 0);
       // As far apart as changes of different people are, so that none of them is sent together.
       await sleep(30);
     }
@@ -87,7 +87,7 @@ async function streams({ url, pid }) {
       memory,
       perToggle: (cpuMs(pid) - cpu) / TOGGLES,
       transactions: ((await transactions()) - before) / TOGGLES,
-      bytes: await holder?.bytes(),
+      bytes: (await holder?.report())?.bytes,
     });
     await holder?.release();
   }
@@ -102,7 +102,7 @@ async function streams({ url, pid }) {
 
 /** What a report of 20 counters costs the replica and the database. */
 async function reports({ url, pid }) {
-  const [key] = await newKeys(url, 1);
+  const key = await newKey(url, PROJECT);
   const items = Array.from({ length: 20 }, (_, n) => ({ flag: `flag-${n}`, variant: 'on', n: n + 1 }));
   const post = () =>
     fetch(`${url}/sdk/v1/exposures`, {
@@ -159,12 +159,7 @@ async function startReplica() {
       PATH: process.env.PATH,
       PORT: String(port),
       DATABASE_URL: postgres.url,
-      FLEDGE_ADMIN_TOKEN: ADMIN,
-      LOG_LEVEL: 'error',
-      NODE_ENV: 'production',
-      FLEDGE_LIMIT_ADDRESS_PER_SECOND: '0',
-      FLEDGE_LIMIT_MANAGEMENT_PER_SECOND: '0',
-      FLEDGE_LIMIT_SDK_PER_SECOND: '0',
+      ...SETTINGS,
     },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
@@ -173,67 +168,4 @@ async function startReplica() {
   const replica = { url, child, pid: child.pid };
   replicas.push(replica);
   return replica;
-}
-
-async function api(url, path, body) {
-  const answer = await fetch(`${url}/api/v1${path}`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${ADMIN}`, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
-  return answer.json();
-}
-
-async function fill(url) {
-  await api(url, '/projects', { key: 'default' });
-  await api(url, '/projects/default/environments', { key: 'production' });
-  for (let index = 0; index < FLAGS; index += 10)
-    await Promise.all(
-      Array.from({ length: 10 }, (_, more) =>
-        api(url, '/projects/default/flags', { key: `flag-${index + more}`, type: 'boolean' }),
-      ),
-    );
-}
-
-function toggle(url, count) {
-  return api(
-    url,
-    `/projects/default/environments/production/flags/flag-7/${count % 2 === 0 ? 'enable' : 'disable'}`,
-    {},
-  );
-}
-
-async function newKeys(url, count) {
-  const keys = [];
-  for (let made = 0; made < count; made++)
-    keys.push(
-      (await api(url, '/tokens', { name: 'bench', kind: 'sdk', project: 'default', environment: 'production' })).token,
-    );
-  return keys;
-}
-
-/** A process of its own that holds streams. */
-async function hold(url, count, keys) {
-  const child = spawn(
-    process.execPath,
-    [fileURLToPath(new URL('holder.mjs', import.meta.url)), url, String(count), ...keys],
-    {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    },
-  );
-  const message = () => new Promise((resolve) => child.once('message', resolve));
-  await message();
-  return {
-    async bytes() {
-      child.send({ type: 'report' });
-      return (await message()).bytes;
-    },
-    async release() {
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGKILL');
-      await ended;
-      await sleep(1_000);
-    },
-  };
 }

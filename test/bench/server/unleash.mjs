@@ -10,7 +10,8 @@ import { parseArgs } from 'node:util';
 import { Unleash } from 'unleash-client';
 import { startEmbeddedPostgres } from '../../../libs/embedded-postgres/dist/index.js';
 import { note } from '../rows.mjs';
-import { portOf, quantile, residentMiB, until } from './measure.mjs';
+import { quantile, residentMiB, until } from './measure.mjs';
+import { startBare } from './service.mjs';
 import { wrk } from './wrk.mjs';
 
 const { values } = parseArgs({
@@ -203,11 +204,4 @@ async function toggles(url) {
     { what: 'toggle answered → seen in the SDK, polling each second, p50', value: quantile(times, 0.5), unit: ' ms' },
     `toggle answered → seen in the SDK, polling each second: p50 ${quantile(times, 0.5)} ms, p99 ${quantile(times, 0.99)} ms`,
   );
-}
-
-async function startBare(length) {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('bare.mjs', import.meta.url)), String(length)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  return { child, url: await portOf(child, /http:\/\/127\.0\.0\.1:\d+/) };
 }
