@@ -51,7 +51,7 @@ export class DeclarationsController {
   @ForSdk()
   @ApiTags('SDK')
   @Declarations()
-  @Problems(401, 403, 503)
+  @Problems(401, 403, 404, 503)
   ofKey(@CurrentGrant() { project, environments }: Grant, @Res() reply: FastifyReply): Promise<void> {
     const environment = environments?.[0];
     if (project === null || environment === undefined) throw environmentGone();
