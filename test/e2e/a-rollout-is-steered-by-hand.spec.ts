@@ -465,6 +465,42 @@ describe('while a rollout lives', () => {
     expectProblem(await command(rollout, 'retry'), 409, 'flag_disabled');
   });
 
+  it('undoing what enabled the flag is the kill switch, too', async () => {
+    await makeFlag(api, 'undone');
+    await api.admin.post(`${targetingPath('undone')}/disable`, {}).expect(200);
+    await api.admin.post(`${targetingPath('undone')}/enable`, {}).expect(200);
+    const newest = async (): Promise<string> => {
+      const { body } = await api.admin.get('/projects/default/changes?key=undone&limit=1').expect(200);
+      return (body as { items: [{ id: string }] }).items[0].id;
+    };
+    const enabling = await newest();
+    const rollout = (await api.admin.post(ROLLOUTS, { flag: 'undone', canary: 'on', plan: SHORT_PLAN }).expect(201))
+      .body as RolloutDocument;
+    const undo = await api.admin.post(`/projects/default/changes/${enabling}/revert`, { comment: 'fire' }).expect(200);
+    expect(undo.body).toMatchObject({ action: 'targeting.disabled', reverts: enabling, comment: 'fire' });
+    expect(await targetingOf('undone')).toMatchObject({ enabled: false, rules: [] });
+    expect((await api.admin.get(`${ROLLOUTS}/${rollout.id}`)).body).toMatchObject({
+      state: 'rolled_back',
+      reasons: ['kill_switch'],
+    });
+    // What the kill switch did is undone as any change is, when nothing lives any more: without what measured it.
+    await api.admin.post(`/projects/default/changes/${await newest()}/revert`, {}).expect(200);
+    const { enabled, rules } = await targetingOf('undone');
+    expect([enabled, JSON.stringify(rules).includes('measure')]).toEqual([true, false]);
+  });
+
+  it('a preview says what would be refused, and that the kill switch would not', async () => {
+    await startRollout(api, 'previewed');
+    const { version: _, updatedAt: __, key: ___, environment: ____, ...targeting } = await targetingOf('previewed');
+    const codesOf = async (more: object): Promise<string[]> => {
+      const body = { targeting: { ...targeting, ...more } };
+      const { body: preview } = await api.admin.post(`${targetingPath('previewed')}/preview`, body).expect(200);
+      return (preview as { problems: { code: string }[] }).problems.map(({ code }) => code);
+    };
+    expect(await codesOf({ fallthrough: { variant: 'on' } })).toEqual(['rollout_live']);
+    expect(await codesOf({ enabled: false })).toEqual([]);
+  });
+
   it('disabling a flag also ends what waits for its date, so that nothing turns it on again', async () => {
     const rollout = await startRollout(api, 'killed-early', { startAt: '2099-01-01T00:00:00Z', enable: true });
     await api.admin.post(`${targetingPath('killed-early')}/disable`, {}).expect(200);

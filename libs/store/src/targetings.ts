@@ -127,7 +127,8 @@ export class TargetingStore {
         flag.archivedAt === null ? [] : [{ pointer: '', code: 'archived', message: archivedMessage(flag) }];
       const marks = foreignMarks(row.document, targeting);
       const live = await findLiveRollout(tx, place);
-      const locked = isLocking(live) && !isDeepStrictEqual(row.document, targeting) ? [lockedProblem(live)] : [];
+      const isEdit = !isDeepStrictEqual(row.document, targeting) && !onlyTurnsOff(row.document, targeting);
+      const locked = isLocking(live) && isEdit ? [lockedProblem(live)] : [];
       return { before, after, snapshot, problems: [...archived, ...locked, ...marks, ...problems], warnings };
     });
   }
@@ -201,14 +202,18 @@ export class TargetingStore {
     const before = place.row.document;
     const after = await edit(before, place.flag, tx, place.owner);
     refuseProblems(foreignMarks(before, after));
-    if (live !== undefined && before.enabled && isDeepStrictEqual({ ...before, enabled: false }, after))
-      return killSwitch(tx, by, place, live, this.limits);
+    if (live !== undefined && onlyTurnsOff(before, after))
+      return killSwitch(tx, by, place, live, this.limits, { reverts });
     refuseLocked(live, isDeepStrictEqual(before, after));
     const cause = { action, reverts };
     const { document, warnings } = await changeTargeting(tx, by, place, cause, after, this.limits, unsafe);
     return { ...document, warnings };
   }
 }
+
+/** The kill switch, whichever way it comes. */
+const onlyTurnsOff = (before: Targeting, after: Targeting): boolean =>
+  before.enabled && isDeepStrictEqual({ ...before, enabled: false }, after);
 
 const archivedMessage = (flag: FlagRow): string =>
   `The flag "${flag.key}" is archived; restore it before changing its targeting.`;

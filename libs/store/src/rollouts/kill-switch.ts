@@ -2,6 +2,7 @@ import type { Actor } from '../actor.js';
 import type { TargetingDocument } from '../documents.js';
 import type { RolloutRow } from '../entities/rollout.entity.js';
 import type { Limits } from '../limits.js';
+import type { Cause } from '../scope.js';
 import type { Located } from '../targeting-change.js';
 import type { Tx } from '../transaction.js';
 import { withFigures } from './document.js';
@@ -18,6 +19,7 @@ export async function killSwitch(
   place: Located,
   rollout: RolloutRow,
   limits: Limits,
+  { reverts }: Cause = {},
 ): Promise<TargetingDocument> {
   const why = { reason: 'kill_switch', detail: withFigures('The flag was disabled', rollout) };
   const step =
@@ -32,6 +34,7 @@ export async function killSwitch(
     {
       ...step,
       action: 'targeting.disabled',
+      reverts,
       targeting: (current, at) => ({ ...(step.targeting?.(current, at) ?? current), enabled: false }),
     },
     limits,

@@ -5,6 +5,7 @@ import { RolloutEventRow } from '../entities/rollout-event.entity.js';
 import { RolloutRow } from '../entities/rollout.entity.js';
 import type { Targeting } from '../entities/targeting.entity.js';
 import type { Limits } from '../limits.js';
+import type { Cause } from '../scope.js';
 import { changeTargeting, type ChangedTargeting, type Located } from '../targeting-change.js';
 import { updateRow, type Tx } from '../transaction.js';
 import { announce } from '../webhooks/outbox.js';
@@ -54,7 +55,7 @@ export type Step = {
   readonly targeting?: (current: Targeting, at: Moment) => Targeting;
   /** What the change log calls it; default `rollout.<event>`. */
   readonly action?: string;
-};
+} & Cause;
 
 export type Stepped = { readonly rollout: RolloutRow; readonly targeting: ChangedTargeting | undefined };
 
@@ -84,7 +85,14 @@ export async function takeStep(
   const targeting =
     step.targeting === undefined
       ? undefined
-      : await changeTargeting(tx, why, place, { action }, step.targeting(place.row.document, at), limits);
+      : await changeTargeting(
+          tx,
+          why,
+          place,
+          { action, reverts: step.reverts },
+          step.targeting(place.row.document, at),
+          limits,
+        );
   const next: RolloutRow = {
     ...rollout,
     detail: step.detail ?? null,
