@@ -14,6 +14,7 @@ import { refuseProtected, refuseUnexplained } from './protection.js';
 import { cohortsPatch, reachedCohorts } from './reach.js';
 import type { Cause } from './scope.js';
 import { refuseLiveRollouts } from './rollouts/end-all.js';
+import { withoutMarks } from './rollouts/rule.js';
 import { surroundingsOf } from './surroundings.js';
 import { initialTargeting } from './targeting-defaults.js';
 import { updateRow, type Tx } from './transaction.js';
@@ -130,7 +131,8 @@ export async function insertEnvironmentAsItWas(
   const documents = flags.map((flag) => ({
     flag,
     document: Object.hasOwn(targeting, flag.key)
-      ? (targeting[flag.key] ?? initialTargeting(flag))
+      ? // What measured it went with it.
+        withoutMarks(targeting[flag.key] ?? initialTargeting(flag))
       : initialTargeting(flag),
   }));
   const version = row.snapshotVersion + 1;

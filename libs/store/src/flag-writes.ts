@@ -18,6 +18,7 @@ import { surroundingsOf } from './surroundings.js';
 import { initialTargeting } from './targeting-defaults.js';
 import { refuseLiveRollouts } from './rollouts/end-all.js';
 import { lockLiveRollouts } from './rollouts/live.js';
+import { withoutMarks } from './rollouts/rule.js';
 import { updateRow, type Tx } from './transaction.js';
 
 /** What can happen to a flag, in the caller's transaction, whose scope is locked: for requests, reverts and imports alike. */
@@ -159,7 +160,10 @@ export async function recreateFlag(
   const targetings = new Map(
     environments.map(({ id, key }) => [
       id,
-      Object.hasOwn(was.targeting, key) ? (was.targeting[key] ?? initialTargeting(row)) : initialTargeting(row),
+      // What measured it went with it.
+      Object.hasOwn(was.targeting, key)
+        ? withoutMarks(was.targeting[key] ?? initialTargeting(row))
+        : initialTargeting(row),
     ]),
   );
   await insertTargetings(
