@@ -1,4 +1,4 @@
-import type { RolloutDocument, TargetingDocument } from '@fledge/store';
+import { cleanUp, createDataSource, type RolloutDocument, type TargetingDocument } from '@fledge/store';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startApi, targetingPath, type TestApi } from '../support/api.js';
 import { CanaryClock, FAULTY, HEALTHY } from '../support/canary-clock.js';
@@ -290,5 +290,78 @@ describe('after completion', () => {
     await canary.pass(8, { canary: 0.3 });
     expect(await canary.read()).toMatchObject({ state: 'completed', watchUntil: null });
     expect((await targetingOf('watched-edited')).rules).toMatchObject([{ id: 'percentage' }]);
+  });
+
+  it('so does one of a rule that stays, mark and all', async () => {
+    const [stage] = SHORT_PLAN.stages;
+    const canary = await begin('watched-rule', { plan: { ...watched.plan, stages: [stage] } });
+    await steer(api.admin, canary.rollout.id, 'promote').expect(200);
+    const { updatedAt: _, key: __, environment: ___, rules, ...rest } = await targetingOf('watched-rule');
+    const edited = rules.map((rule) => ({ ...rule, gate: { ...rule.gate, percentage: 30 } }));
+    await api.admin.put(targetingPath('watched-rule'), { ...rest, rules: edited }).expect(200);
+    expect(await canary.pass(8, { canary: 0.3 })).toMatchObject({ state: 'completed', watchUntil: null });
+    expect((await targetingOf('watched-rule')).rules).toMatchObject([{ gate: { percentage: 30 } }]);
+    expect((await eventsOf(canary.rollout)).at(-1)).toBe('watch_ended');
+  });
+
+  it('so does the next rollout of the flag, which leads back to what this one left', async () => {
+    const canary = await completed('watched-again');
+    const next = (
+      await api.admin.post(ROLLOUTS, { flag: 'watched-again', canary: 'off', plan: SHORT_PLAN }).expect(201)
+    ).body as RolloutDocument;
+    expect(next).toMatchObject({ state: 'running', baseline: 'on' });
+    await canary.pass(8, { canary: 0.3 });
+    expect(await canary.read()).toMatchObject({ state: 'completed', watchUntil: null });
+    await steer(api.admin, next.id, 'rollback').expect(200);
+    expect(await targetingOf('watched-again')).toMatchObject({ rules: [], fallthrough: { variant: 'on' } });
+  });
+
+  it('what is deleted meanwhile comes back without its mark', async () => {
+    await completed('watched-gone');
+    await api.admin.post('/projects/default/flags/watched-gone/archive', {}).expect(200);
+    await api.admin.delete('/projects/default/flags/watched-gone').expect(204);
+    const { body } = await api.admin.get('/projects/default/changes?key=watched-gone&limit=1').expect(200);
+    const [deleted] = (body as { items: [{ id: string }] }).items;
+    clock = undefined;
+    await api.admin.post(`/projects/default/changes/${deleted.id}/revert`, {}).expect(200);
+    const targeting = await targetingOf('watched-gone');
+    expect(targeting).toMatchObject({ fallthrough: { variant: 'on' } });
+    expect(targeting).not.toHaveProperty('measure');
+  });
+});
+
+describe('ticks', () => {
+  it('that are older than a month are thinned out: what they did stays, and one an hour', async () => {
+    const canary = await begin('long-ago');
+    await canary.pass(3, HEALTHY);
+    await canary.pass(12);
+    await canary.pass(9, HEALTHY);
+    const { id } = canary.rollout;
+    const read = async () => {
+      const { body } = await api.admin.get(`${ROLLOUTS}/${id}/decisions?limit=200`).expect(200);
+      return (body as { items: { decision: string; reasons: string[]; checks: unknown[] }[] }).items.toReversed();
+    };
+    const all = await read();
+    const news = all.filter(
+      ({ decision, reasons }, index) => decision !== 'hold' || reasons.join() !== all[index - 1]?.reasons.join(),
+    );
+    const dataSource = await createDataSource({ url: api.databaseUrl, poolSize: 1 }).initialize();
+    await cleanUp(dataSource);
+    expect(await read()).toEqual(all);
+    const noon = `date_trunc('day', now()) - interval '40 days' + interval '12 hours'`;
+    await sql(api.databaseUrl, `UPDATE rollout SET created_at = ${noon} WHERE id = $1`, [id]);
+    await sql(
+      api.databaseUrl,
+      `UPDATE rollout_decision SET at = ${noon} + place * interval '1 minute'
+       FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM rollout_decision WHERE rollout_id = $1) AS placed
+       WHERE placed.id = rollout_decision.id`,
+      [id],
+    );
+    for (let round = 0; round < 2; round += 1) await cleanUp(dataSource);
+    await dataSource.destroy();
+    const left = await read();
+    const bare = (items: typeof all) => items.map(({ decision, reasons, checks }) => ({ decision, reasons, checks }));
+    expect(bare(left)).toEqual(bare([...news, ...all.slice(-1).filter((last) => !news.includes(last))]));
+    expect(left.length).toBeLessThan(all.length / 2);
   });
 });

@@ -145,7 +145,8 @@ export function completeStep(
   };
 }
 
-function completedOrKept(
+/** What completion at this percentage leaves of the targeting; `measure` keeps the mark on. */
+export function completedOrKept(
   current: Targeting,
   rollout: RolloutRow,
   percentage: number,

@@ -19,6 +19,7 @@ import type { Located } from '../targeting-change.js';
 import { updateRow, type Tx } from '../transaction.js';
 import { rolloutRecord } from './document.js';
 import { placeOfRollout } from './find.js';
+import { findLiveRollout } from './live.js';
 import { judgeStart } from './start.js';
 import { recordEvent, takeStep, type Step } from './step.js';
 import { cancelStep, remarkStep, startStep } from './steps.js';
@@ -209,7 +210,8 @@ async function write({ tx, now, limits }: Tick, rollout: RolloutRow, step: Step)
   const lost = step.event === 'rolled_back' ? undefined : whatIsLost(rollout, place);
   if (lost !== undefined) return lost;
   try {
-    const decided = rollout.state === 'completed' ? watchChanged(rollout, place, step) : step;
+    const decided =
+      rollout.state === 'completed' ? watchChanged(rollout, place, step, await findLiveRollout(tx, place)) : step;
     await takeStep(tx, RECONCILER, place, rollout, decided, limits, now);
     return undefined;
   } catch (error) {

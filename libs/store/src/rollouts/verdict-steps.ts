@@ -2,9 +2,18 @@ import type { Decision } from '@fledge/canary';
 import { isDeepStrictEqual } from 'node:util';
 import type { RolloutRow } from '../entities/rollout.entity.js';
 import type { Located } from '../targeting-change.js';
-import { completedTargeting, markOf } from './rule.js';
+import { isLocking } from './live.js';
+import { markOf } from './rule.js';
 import type { Step } from './step.js';
-import { completeStep, rollbackStep, stageStep, takeBackStep, watchEndStep, type Why } from './steps.js';
+import {
+  completedOrKept,
+  completeStep,
+  rollbackStep,
+  stageStep,
+  takeBackStep,
+  watchEndStep,
+  type Why,
+} from './steps.js';
 
 /** Holds that somebody should know of; the others are the ordinary waiting of a stage. */
 const TROUBLE: ReadonlySet<string> = new Set([
@@ -73,15 +82,25 @@ export function eventsOfHold(
   ];
 }
 
-/** The watch ends without taking anything back when what completion left was changed by hand meanwhile. */
-export function watchChanged(rollout: RolloutRow, { row, flag }: Located, step: Step): Step {
+/**
+ * The watch ends without taking anything back when what completion left was changed by hand meanwhile, or is what another rollout
+ * (`live`) began from: the way back of that one leads there.
+ */
+export function watchChanged(
+  rollout: RolloutRow,
+  { row, flag }: Located,
+  step: Step,
+  live: RolloutRow | undefined,
+): Step {
   const mark = markOf(row.document, rollout.id);
-  const left = rollout.percentage === 100 ? completedTargeting(row.document, rollout, mark) : row.document;
-  const isAsLeft = flag.archivedAt === null && mark !== undefined && isDeepStrictEqual(left, row.document);
-  if (isAsLeft) return step;
+  const isAsLeft =
+    flag.archivedAt === null &&
+    mark !== undefined &&
+    isDeepStrictEqual(completedOrKept(row.document, rollout, rollout.percentage, mark), row.document);
+  if (isAsLeft && !isLocking(live)) return step;
   return watchEndStep(rollout, {
     event: 'watch_ended',
     reason: 'flag_changed',
-    detail: 'What completion left was changed by hand.',
+    detail: isAsLeft ? 'Another rollout of the flag has begun.' : 'What completion left was changed by hand.',
   });
 }
