@@ -95,8 +95,9 @@ export class RolloutsController {
   @ForRole('operator')
   @IdempotencyHeader()
   @ApiOperation({
-    summary: 'Pause every running rollout here',
-    description: 'Guardrails go on watching; what waits for its date still starts then.',
+    summary: 'Pause every rollout here',
+    description:
+      'Guardrails of those that run go on watching; what waits for its date is held back until somebody resumes it.',
   })
   @CommentBody(CommentDto)
   @ApiOkResponse({ type: PausedDto })

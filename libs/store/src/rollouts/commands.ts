@@ -16,9 +16,17 @@ const BY_STATE: Readonly<Record<RolloutState, readonly RolloutCommand[]>> = {
   cancelled: ['retry'],
 };
 
+/** Whether it waits for its date and shall not begin when that comes, but when somebody resumes it. */
+export const isHeldBack = ({ state, reasons }: Pick<RolloutRow, 'state' | 'reasons'>): boolean =>
+  state === 'scheduled' && reasons.includes('paused');
+
 /** The commands that are legal in the state in which the rollout is. Nothing is approved before anything bakes. */
-export const allowedCommands = ({ state, phase }: Pick<RolloutRow, 'state' | 'phase'>): readonly RolloutCommand[] =>
-  BY_STATE[state].filter((command) => command !== 'approve' || phase !== 'warmup');
+export const allowedCommands = (
+  rollout: Pick<RolloutRow, 'state' | 'phase' | 'reasons'>,
+): readonly RolloutCommand[] => [
+  ...(isHeldBack(rollout) ? (['resume'] as const) : []),
+  ...BY_STATE[rollout.state].filter((command) => command !== 'approve' || rollout.phase !== 'warmup'),
+];
 
 /** @throws DomainError `illegal_transition`, with the state and what is allowed */
 export function refuseIllegal(rollout: RolloutRow, command: RolloutCommand): void {

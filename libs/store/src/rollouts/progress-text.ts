@@ -1,5 +1,6 @@
 import { durationText, milliseconds } from '@fledge/canary';
 import type { RolloutRow } from '../entities/rollout.entity.js';
+import { isHeldBack } from './commands.js';
 
 const count = new Intl.NumberFormat('en');
 
@@ -13,7 +14,9 @@ export const samplesOf = ({ evidence }: RolloutRow): { readonly requests: number
 export function progressText(row: RolloutRow): string {
   const { state, phase, percentage, canary, baseline } = row;
   const why = [row.reasons.join(', '), ...(row.detail === null ? [] : [row.detail])].join(': ');
-  if (state === 'scheduled') return `Starts at ${row.startAt?.toISOString() ?? 'its date'}.`;
+  const date = row.startAt?.toISOString() ?? 'its date';
+  if (state === 'scheduled')
+    return isHeldBack(row) ? `Paused: starts when resumed, at ${date} or later.` : `Starts at ${date}.`;
   if (state === 'completed') return `Completed: ${canary} for ${percentage} % of the audience.`;
   if (state === 'rolled_back') return `Rolled back: everybody gets ${baseline} again (${why}).`;
   if (state === 'cancelled') return `Cancelled (${why}).`;

@@ -8,13 +8,15 @@ import { DEFAULT_LIMITS, type Limits } from '../limits.js';
 import { findEnvironment, findProject, refuseStale, type Expected } from '../locate.js';
 import { seenOf } from '../telemetry/instances.js';
 import { updateRow, write } from '../transaction.js';
-import { illegal, refuseIllegal, type RolloutCommand } from './commands.js';
+import { illegal, isHeldBack, refuseIllegal, type RolloutCommand } from './commands.js';
 import { rolloutDocument, rolloutRecord, withFigures, type RolloutDocument } from './document.js';
 import { findRollout, placeOfRollout, type EnvironmentRef, type RolloutRef } from './find.js';
 import { refuseApproval, refusePromotion } from './guards.js';
+import { lockLiveRollouts } from './live.js';
 import { newSalt } from './start.js';
 import { clock, recordEvent, takeStep, type Step } from './step.js';
 import { cancelStep, completeStep, reshuffleStep, rollbackStep, stageStep, type Keep, type Why } from './steps.js';
+import { checkBeforeStart } from './tick-clock.js';
 
 /** An outside judge's word, and for how long it holds. */
 export type NewVerdict = {
@@ -42,9 +44,12 @@ export class RolloutSteering {
   }
 
   async resume(by: Actor, ref: RolloutRef, expected?: Expected): Promise<RolloutDocument> {
-    return this.#command(by, ref, 'resume', expected, () => ({
+    return this.#command(by, ref, 'resume', expected, ({ state, startAt }) => ({
       event: 'resumed',
-      patch: ({ now }) => ({ state: 'running', failures: 0, reasons: [], lastTickAt: now, nextCheckAt: now }),
+      patch: ({ now }) =>
+        state === 'scheduled'
+          ? { reasons: [], nextCheckAt: checkBeforeStart(startAt ?? now, now) }
+          : { state: 'running', failures: 0, reasons: [], lastTickAt: now, nextCheckAt: now },
     }));
   }
 
@@ -166,19 +171,17 @@ export class RolloutSteering {
     });
   }
 
-  /** Pauses every running rollout of an environment, in one transaction. */
+  /** Pauses every running rollout of an environment and holds back what waits for its date, in one transaction. */
   async pauseAll(by: Actor, { project, environment }: EnvironmentRef): Promise<{ items: RolloutDocument[] }> {
     return write(this.dataSource, by, async (tx) => {
       const place = await findEnvironment(tx, await findProject(tx, project), environment);
-      const running = await tx.find(RolloutRow, {
-        where: { environmentId: place.id, state: 'running' },
-        order: { id: 'ASC' },
-        lock: { mode: 'pessimistic_write' },
-      });
+      const live = await lockLiveRollouts(tx, { environmentId: place.id });
       const items: RolloutDocument[] = [];
-      for (const rollout of running) {
+      for (const rollout of live.filter((each) => each.state !== 'paused' && !isHeldBack(each))) {
         const at = await placeOfRollout(tx, rollout);
-        const step: Step = { event: 'paused', reason: 'pause_all', patch: () => ({ state: 'paused' }) };
+        const stopped: Partial<RolloutRow> =
+          rollout.state === 'scheduled' ? { reasons: ['paused'], nextCheckAt: null } : { state: 'paused' };
+        const step: Step = { event: 'paused', reason: 'pause_all', patch: () => stopped };
         const stepped = await takeStep(tx, by, at, rollout, step, this.limits);
         items.push(rolloutDocument(stepped.rollout, at));
       }
