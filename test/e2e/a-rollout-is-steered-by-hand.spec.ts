@@ -403,6 +403,43 @@ describe('a command', () => {
     expect(ids).toEqual(expect.arrayContaining(rollouts.map(({ id }) => id)));
     const running = await api.admin.get(`${ROLLOUTS}?state=running`).expect(200);
     expect((running.body as { items: unknown[] }).items).toEqual([]);
+    const again = await api.admin.post(`${ROLLOUTS}/pause-all`, { comment: 'freeze' }).expect(200);
+    expect(again.body).toEqual({ items: [] });
+  });
+
+  it('draws other users in the warm-up, and never later', async () => {
+    const rollout = await startRollout(api, 'redrawn', { plan: { ...SHORT_PLAN, warmup: '10m' } });
+    const note = { comment: 'an unlucky draw', reshuffle: true };
+    const drawn = await did(rollout, 'acknowledge', note);
+    expect(drawn).toMatchObject({ phase: 'warmup', percentage: 0, bakedMs: 0 });
+    expect(drawn.epoch).toBeGreaterThan(rollout.epoch ?? Infinity);
+    expect(await rulesOf('redrawn')).toMatchObject([
+      { gate: { percentage: 0, salt: drawn.salt }, measure: { epoch: drawn.epoch, percentage: 10 } },
+    ]);
+    expect(drawn.salt).not.toBe(rollout.salt);
+    await did(rollout, 'promote');
+    expectProblem(await command(rollout, 'acknowledge', note), 409, 'illegal_transition');
+    expectProblem(await command(rollout, 'acknowledge', { comment: 'nothing to note' }), 409, 'illegal_transition');
+  });
+
+  it('leaves out no stage that asks for an approval', async () => {
+    const [first, second, last] = SHORT_PLAN.stages;
+    const stages = [first, { ...second, gates: [{ type: 'approval' }] }, last];
+    const rollout = await startRollout(api, 'asks-later', { plan: { ...SHORT_PLAN, warmup: '10m', stages } });
+    for (const [name, body] of [
+      ['promote', { full: true }],
+      ['jump', { stage: 2 }],
+    ] as const)
+      expectProblem(await command(rollout, name, body), 409, 'approval_missing');
+    expect(await did(rollout, 'jump', { stage: 1 })).toMatchObject({ phase: 'baking', stage: 1, percentage: 50 });
+    expectProblem(await command(rollout, 'promote', { full: true }), 409, 'approval_missing');
+    await did(rollout, 'approve');
+    // What was approved is void with the stage.
+    expect(await did(rollout, 'jump', { stage: 0 })).toMatchObject({ stage: 0, approvals: [] });
+    await did(rollout, 'jump', { stage: 1 });
+    expectProblem(await command(rollout, 'promote'), 409, 'approval_missing');
+    await did(rollout, 'approve');
+    expect(await did(rollout, 'promote', { full: true })).toMatchObject({ state: 'completed', percentage: 100 });
   });
 });
 

@@ -56,8 +56,8 @@ export class RolloutSteering {
   /** On to the next stage, or at once to everybody. @throws DomainError `guardrail_failed`, `approval_missing`, `invalid` */
   async promote(by: Actor, ref: RolloutRef, full: boolean, expected?: Expected): Promise<RolloutDocument> {
     return this.#command(by, ref, 'promote', expected, (rollout) => {
-      const warned = refusePromotion(rollout, by);
       const next = rollout.phase === 'warmup' ? 0 : rollout.stage + 1;
+      const warned = refusePromotion(rollout, by, full ? rollout.plan.stages.length : next);
       const why = { event: full || next >= rollout.plan.stages.length ? 'completed' : 'promoted' } as const;
       const reason = { reason: 'promoted', detail: full ? 'Promoted to everybody by hand.' : 'Promoted by hand.' };
       return overriding(
@@ -79,7 +79,7 @@ export class RolloutSteering {
         refuseProblems([{ pointer: '/stage', code: 'too_large', message }]);
       }
       const forward = rollout.phase === 'warmup' || stage > rollout.stage;
-      const warned = forward ? refusePromotion(rollout, by) : [];
+      const warned = forward ? refusePromotion(rollout, by, stage) : [];
       const completes = rollout.plan.stages[stage]?.percentage === 100;
       const detail = `Sent to stage ${stage} by hand.`;
       const why = { event: completes ? 'completed' : 'jumped', reason: 'jumped', detail } as const;
