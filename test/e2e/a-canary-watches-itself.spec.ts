@@ -246,6 +246,40 @@ describe('a date', () => {
     expect(await canary.read()).toMatchObject({ state: 'cancelled', reasons: ['start_refused'] });
     expect(await targetingOf('dated-badly')).toMatchObject({ rules: [], fallthrough: { variant: 'on' } });
   });
+
+  it('turns nothing on that somebody has turned off meanwhile', async () => {
+    const startAt = new Date(Date.now() + 3_600_000).toISOString();
+    const canary = await begin('dated-off', { startAt, enable: true });
+    const off = { enabled: false, offVariant: 'off', prerequisites: [], rules: [], fallthrough: { variant: 'on' } };
+    await api.admin.put(targetingPath('dated-off'), off).set('if-match', '*').expect(200);
+    canary.now = Date.parse(startAt) + 1_000;
+    await canary.decide();
+    expect(await canary.read()).toMatchObject({ state: 'cancelled', reasons: ['start_refused'] });
+    expect(await targetingOf('dated-off')).toMatchObject({ enabled: false, rules: [] });
+  });
+});
+
+describe('while everything here is paused, a date', () => {
+  it('starts nothing until somebody resumes it', async () => {
+    const startAt = new Date(Date.now() + 3_600_000).toISOString();
+    const canary = await begin('held-back', { startAt });
+    const { id } = canary.rollout;
+    const { body } = await api.admin.post(`${ROLLOUTS}/pause-all`, { comment: 'freeze' }).expect(200);
+    expect(body).toMatchObject({
+      items: [{ id, state: 'scheduled', reasons: ['paused'], allowed: ['resume', 'cancel'] }],
+    });
+    canary.now = Date.parse(startAt) + 3_600_000;
+    await canary.decide();
+    expect(await canary.read()).toMatchObject({
+      state: 'scheduled',
+      progress: expect.stringContaining('resumed') as string,
+    });
+    const resumed = await steer(api.admin, id, 'resume').expect(200);
+    expect(resumed.body).toMatchObject({ state: 'scheduled', reasons: [], allowed: ['cancel'] });
+    await canary.decide();
+    expect(await canary.read()).toMatchObject({ state: 'running', percentage: 10 });
+    expect(await eventsOf(canary.rollout)).toEqual(['scheduled', 'paused', 'resumed', 'started']);
+  });
 });
 
 describe('after completion', () => {

@@ -73,7 +73,8 @@ export function newRollout(
     planKey,
     plan,
     options: {
-      enable: request.enable === true,
+      // What waits for its date turns on only what was off when it was asked for: whoever turns it off meanwhile means it.
+      enable: request.enable === true && (request.startAt === undefined || !place.row.document.enabled),
       acceptMoves: request.acceptMoves === true,
       sharedSalt: request.sharedSalt === true,
     },
