@@ -53,9 +53,19 @@ describe('a healthy canary', () => {
     const [first, ...others] = SHORT_PLAN.stages;
     const stages = [{ ...first, gates: [{ type: 'approval' }] }, ...others];
     const canary = await begin('gated', { plan: { ...SHORT_PLAN, stages } });
-    expect(await canary.pass(9, HEALTHY)).toMatchObject({ phase: 'awaiting_gate', reasons: ['awaiting_approval'] });
-    const verdict = await api.admin.get(`${ROLLOUTS}/${canary.rollout.id}/verdict`).expect(200);
-    expect(verdict.body).toMatchObject({ verdict: 'pass', advance: true });
+    const waiting = await canary.pass(9, HEALTHY);
+    expect(waiting).toMatchObject({ phase: 'awaiting_gate', reasons: ['awaiting_approval'] });
+    const { id } = canary.rollout;
+    const verdict = async () => (await api.admin.get(`${ROLLOUTS}/${id}/verdict`).expect(200)).body as object;
+    expect(await verdict()).toMatchObject({ verdict: 'pass', advance: true });
+    // While it is paused the bake stands still, the phase stays, and more than its gate holds it.
+    await steer(api.admin, id, 'pause').expect(200);
+    const paused = await canary.pass(3, HEALTHY);
+    expect(paused).toMatchObject({ state: 'paused', phase: 'awaiting_gate', reasons: ['paused'] });
+    expect(paused.bakedMs).toBe(waiting.bakedMs);
+    expect(await verdict()).toMatchObject({ verdict: 'inconclusive', advance: false });
+    const { body } = await steer(api.admin, id, 'resume').expect(200);
+    expect(body).toMatchObject({ state: 'running', phase: 'awaiting_gate', stage: 0, percentage: 10 });
     await api.admin.get(`${ROLLOUTS}/${canary.rollout.id}/wait?until=gate&timeout=0s`).expect(200);
     await steer(api.admin, canary.rollout.id, 'approve').expect(200);
     expect(await canary.pass(1, HEALTHY)).toMatchObject({ phase: 'baking', stage: 1, approvals: [] });

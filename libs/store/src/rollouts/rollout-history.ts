@@ -154,7 +154,7 @@ function verdictOn(row: RolloutRow): RolloutVerdict {
     ({ action, verdict, guardrail }) =>
       action === 'rollback' && verdict === 'fail' && !row.overridden.includes(guardrail),
   );
-  const passed = row.state === 'completed' || row.phase === 'awaiting_gate';
+  const passed = row.state === 'completed' || (row.state === 'running' && row.phase === 'awaiting_gate');
   return {
     verdict: row.state === 'rolled_back' || failed ? 'fail' : passed ? 'pass' : 'inconclusive',
     advance: passed,
