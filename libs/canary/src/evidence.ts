@@ -131,7 +131,6 @@ export function observe(plan: Plan, evidence: Evidence, window: Window): Evidenc
       windowMs: milliseconds(plan.window),
       share,
       current,
-      ofStage: window.epoch >= evidence.stageFrom,
     }),
   };
 }

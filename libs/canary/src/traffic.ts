@@ -40,7 +40,6 @@ export type TrafficWindow = {
   readonly windowMs: number;
   readonly share: number;
   readonly current: boolean;
-  readonly ofStage: boolean;
 };
 
 function addRate(
@@ -72,19 +71,19 @@ function addMeasured(measured: TrafficEvidence['measured'], window: Window): Tra
 export function addTraffic(
   evidence: TrafficEvidence,
   window: Window,
-  { windowMs, share, current, ofStage }: TrafficWindow,
+  { windowMs, share, current }: TrafficWindow,
 ): TrafficEvidence {
   const canary = requestsOf(window.canary);
   const next = {
     ...evidence,
     ...addRate(evidence, window, windowMs),
-    requests: evidence.requests + (ofStage ? canary : 0),
   };
   if (!current) return next;
   const isBlock = canary > 0 && (share === 1 || requestsOf(window.baseline) > 0);
   const exposed = window.canary.first.n + window.baseline.first.n;
   return {
     ...next,
+    requests: evidence.requests + canary,
     units: evidence.units + window.canary.first.n,
     lastBlock: isBlock ? Math.max(evidence.lastBlock ?? 0, window.start + windowMs) : evidence.lastBlock,
     joined: addJoined(evidence, window, share),

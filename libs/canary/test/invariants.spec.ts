@@ -174,6 +174,12 @@ describe('evidence', () => {
     expect(tested(late(1))).toEqual(tested(second.evidence));
     expect(late(second.epoch - 1).traffic).toMatchObject({ requests: 0, units: 0, lastBlock: null });
     expect(late(second.epoch).traffic).toMatchObject({ requests: 30, units: 30 });
+    // Nor do those of an earlier epoch of the same stage: what was read in its time has been counted.
+    const again = entered(first, { stage: 0 });
+    const { requests } = first.evidence.traffic;
+    const after = (epoch: number) =>
+      observe(again.plan, again.evidence, { ...drawn(4)(again), epoch, start: again.now }).traffic.requests;
+    expect([again.epoch - 1, again.epoch].map(after)).toEqual([requests, requests + 30]);
   });
 });
 
