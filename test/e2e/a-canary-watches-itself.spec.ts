@@ -2,6 +2,7 @@ import { cleanUp, createDataSource, type RolloutDocument, type TargetingDocument
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startApi, targetingPath, type TestApi } from '../support/api.js';
 import { CanaryClock, FAULTY, HEALTHY } from '../support/canary-clock.js';
+import { expectInvalid, expectProblem } from '../support/problem.js';
 import { ROLLOUTS, SHORT_PLAN, startRollout, steer } from '../support/rollout.js';
 import { sql } from '../support/sql.js';
 
@@ -122,6 +123,45 @@ describe('a canary that fails ten times as often', () => {
     const word = { source: 'load-test', verdict: 'fail', ttl: '1h', reason: 'p99 is up' };
     await api.admin.post(`${ROLLOUTS}/${canary.rollout.id}/verdicts`, word).expect(200);
     expect(await canary.pass(1)).toMatchObject({ state: 'rolled_back', reasons: ['external_verdict'] });
+  });
+});
+
+describe('a guardrail that only holds', () => {
+  const holding = { plan: { ...SHORT_PLAN, guardrails: [{ metric: 'errors', action: 'hold' }] } };
+
+  it('is gone over with a comment, and only warns from then on; one that rolls back is not', async () => {
+    const canary = await begin('overridden', holding);
+    expect((await canary.pass(6, FAULTY)).reasons).toEqual(['guardrail_hold']);
+    const promote = (body: object) => steer(api.admin, canary.rollout.id, 'promote', body);
+    expectInvalid(await promote({}), '/comment missing');
+    const { body } = await promote({ comment: 'it is the test traffic' }).expect(200);
+    expect(body).toMatchObject({ stage: 1, overridden: [0] });
+    expect((await canary.pass(2, FAULTY)).reasons).not.toContain('guardrail_hold');
+    await canary.close();
+    const fatal = await begin('fatal');
+    // At its limit, but nobody has decided about it yet.
+    await sql(
+      api.databaseUrl,
+      `UPDATE rollout SET evidence = jsonb_set(jsonb_set(evidence, '{guardrails,0,process}', '{"blocks":9,"lnR":[9],"lnE":9,"maxLnE":9}'),
+         '{guardrails,0,seen}', '{"failures":9,"requests":99,"units":9,"windows":9}') WHERE id = $1`,
+      [fatal.rollout.id],
+    );
+    const refused = await steer(api.admin, fatal.rollout.id, 'promote', { full: true, comment: 'I know better' });
+    expectProblem(refused, 409, 'guardrail_failed');
+  });
+
+  it('says so, also when the same window taught what is slow', async () => {
+    const plan = { ...holding.plan, guardrails: [...holding.plan.guardrails, { metric: 'latency', action: 'warn' }] };
+    const canary = await begin('taught', { plan });
+    const sketch = { o: 200, c: [1_900, 100] };
+    let epoch = (await canary.read()).epoch ?? 0;
+    for (let index = 0; index < 3; index += 1) {
+      canary.advance(10_000);
+      canary.show(epoch, FAULTY, 10, index === 1 ? sketch : undefined);
+      await canary.decide();
+      epoch = (await canary.read()).epoch ?? 0;
+    }
+    expect(await eventsOf(canary.rollout)).toEqual(['started', 'learned', 'held']);
   });
 });
 

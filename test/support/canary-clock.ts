@@ -1,4 +1,4 @@
-import { GROUPS, milliseconds, type ArmSums, type Window } from '@fledge/canary';
+import { EMPTY_SUMS, GROUPS, milliseconds, type ArmSums, type Sketch, type Window } from '@fledge/canary';
 import { createDataSource, RolloutReconciling, TickFailed, type RolloutDocument } from '@fledge/store';
 import { ROLLOUTS, steer } from './rollout.js';
 import type { TestApi } from './api.js';
@@ -92,11 +92,14 @@ export class CanaryClock {
     this.now += ms;
   }
 
-  /** A window of this epoch, with the arms as large as the percentage makes them. */
-  show(epoch: number, { canary, baseline }: Rates, percentage: number): void {
+  /** A window of this epoch, with the arms as large as the percentage makes them; `sketch` is of control's latencies. */
+  show(epoch: number, { canary, baseline }: Rates, percentage: number, sketch?: Sketch): void {
     const start = Math.floor(this.now / 10_000) * 10_000 - 20_000;
     const first = Math.round((REQUESTS * percentage) / 100);
-    this.#windows.push({ epoch, start, canary: armOf(first, canary), baseline: armOf(REQUESTS - first, baseline) });
+    const control = armOf(REQUESTS - first, baseline);
+    const latency = sketch === undefined ? {} : { latency: { ...EMPTY_SUMS, sketch } };
+    const timed = { ...control, metrics: { ...control.metrics, ...latency } };
+    this.#windows.push({ epoch, start, canary: armOf(first, canary), baseline: timed });
   }
 
   /** Decides about everything that is due. */

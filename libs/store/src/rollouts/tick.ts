@@ -110,8 +110,11 @@ async function judge(context: Tick, found: RolloutRow): Promise<Ticked> {
     failures: 0,
   };
   if (isRegular || decision.action !== 'hold') await recordDecision(tx, observed, decision, now);
-  const step = stepFor(observed, decision) ?? (needsMark(observed) ? remark(observed) : undefined);
-  const problem = step === undefined ? undefined : await write(context, observed, step);
+  const decided = stepFor(observed, decision);
+  const step = decided ?? (needsMark(observed) ? remark(observed) : undefined);
+  // What a hold has to tell is told by the next tick when this one has learned something.
+  const stepping = decided === undefined ? { ...observed, reasons: found.reasons } : observed;
+  const problem = step === undefined ? undefined : await write(context, stepping, step);
   if (problem !== undefined) return pauseBroken(context, observed, problem);
   if (step === undefined) await holdStill(context, found, observed, decision);
   return { rollout: found.id, decision: decision.action, reasons: codesOf(decision) };
