@@ -477,6 +477,39 @@ describe('while a rollout lives', () => {
     await api.admin.post(`${targetingPath('locked', 'development')}/percentage`, { percentage: 5 }).expect(200);
   });
 
+  it('neither undoing nor restoring nor importing edits the flag, and nothing it is in is taken away', async () => {
+    await api.admin.post('/projects/default/cohorts', { key: 'beta', included: ['user-1'] }).expect(201);
+    const rollout = await startRollout(api, 'guarded', { audience: [{ cohorts: ['beta'] }] });
+    const before = await targetingOf('guarded');
+    const { body: changes } = await api.admin.get('/projects/default/changes?key=guarded').expect(200);
+    const edited = (changes as { items: { id: string; action: string }[] }).items.find(
+      ({ action }) => action === 'targeting.updated',
+    );
+    const { body: exported } = await api.admin.get('/projects/default/export').expect(200);
+    const document = exported as { flags: { key: string; targeting: Record<string, TargetingDocument> }[] };
+    const flags = document.flags.map((flag) => {
+      const { production } = flag.targeting;
+      if (flag.key !== 'guarded' || production === undefined) return flag;
+      return {
+        ...flag,
+        targeting: { ...flag.targeting, production: { ...production, fallthrough: { variant: 'on' } } },
+      };
+    });
+    for (const [path, body] of [
+      [`/changes/${edited?.id}/revert`, {}],
+      ['/environments/production/restore', { version: (rollout.epoch ?? 0) - 1 }],
+      ['/import', { ...document, flags }],
+    ] as const)
+      expect(
+        expectProblem(await api.admin.post(`/projects/default${path}`, body), 409, 'rollout_live')['rollout'],
+        path,
+      ).toBe(rollout.id);
+    for (const path of ['/projects/default?confirm=default', '/projects/default/cohorts/beta'])
+      expectProblem(await api.admin.delete(path), 409, 'referenced');
+    expect(await targetingOf('guarded')).toEqual(before);
+    expect((await api.admin.get(`${ROLLOUTS}/${rollout.id}`)).body).toMatchObject({ state: 'running', version: 2 });
+  });
+
   it('a mark that nobody but a rollout may write is refused in a document', async () => {
     await makeFlag(api, 'forged');
     const measure = { rollout: 'x', epoch: 1, canary: 'on', baseline: 'off', percentage: 5, metrics: {} };
@@ -592,6 +625,10 @@ describe('scripts', () => {
     const last = [...text.matchAll(/^id: (.*)$/gm)].at(-1)?.[1];
     expect((await follow(last)).status).toBe(204);
     expect(await (await follow('0')).text()).toContain('event: started');
+    // Who broke off comes back to what he has not seen, all of it and nothing else.
+    const first = /^id: (.*)$/m.exec(text)?.[1];
+    const rest = text.slice(text.lastIndexOf('id: ', text.indexOf('event: paused')));
+    expect(await (await follow(first)).text()).toBe(`:\n\n${rest}`);
   });
 
   it('wait until it has come so far', async () => {

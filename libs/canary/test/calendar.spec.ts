@@ -24,6 +24,13 @@ it('follows the zone through a change of its clocks', () => {
   expect(isOpen(berlin, at('2026-03-23T07:00:00Z'))).toBe(false);
 });
 
+it('never opens in an hour that the clocks leave out, and twice in one that they repeat', () => {
+  const early: CalendarGate = { ...berlin, days: ['sun'], from: '02:00', to: '03:00' };
+  const minutesOpen = (day: string): number =>
+    10 * Array.from({ length: 30 }, (_, ten) => isOpen(early, at(day) + ten * 600_000)).filter(Boolean).length;
+  expect(['2026-03-22T00:00Z', '2026-03-29T00:00Z', '2026-10-25T00:00Z'].map(minutesOpen)).toEqual([60, 0, 120]);
+});
+
 it('reaches over midnight into the day after', () => {
   const night: CalendarGate = { ...berlin, days: ['sun'], from: '22:00', to: '04:00', timeZone: 'UTC' };
   expect(isOpen(night, at('2026-11-22T21:59:00Z'))).toBe(false);

@@ -3,6 +3,7 @@ import type { Decision, PlanDocument } from '@fledge/canary';
 import { describe, expect, it } from 'vitest';
 import { armOf, decided, entered, quietArm, run, startOf, tick } from './support/rollout.js';
 import type { Rollout } from './support/rollout.js';
+import { sumsOf } from './support/tested.js';
 
 /** 2,000 requests a window, 1 % of them failing in both arms. */
 function healthy({ plan, evidence }: Rollout) {
@@ -117,6 +118,36 @@ describe('the order of a decision', () => {
     const few = { ...ONE_STAGE, guardrails: [{ metric: 'errors', floors: { requests: 1_000_000 } }] };
     const { decisions } = run(startOf(few), 100, failing(50));
     expect(decisions.some(({ action }) => action === 'rollback')).toBe(false);
+  });
+
+  it('rolls back for what the evidence once was, as soon as the floors are met', () => {
+    const late: PlanDocument = {
+      ...ONE_STAGE,
+      guardrails: [{ metric: 'errors', floors: { windows: 40 } }],
+      stages: [{ percentage: 50, minBake: '1h' }],
+    };
+    const harmed = run(startOf(late), 5, failing(3));
+    const calm = run(harmed.rollout, 60, healthy);
+    expect(calm.decisions).toHaveLength(35);
+    expect(last(calm.decisions)).toMatchObject({ action: 'rollback', step: 2 });
+    expect(last(calm.decisions)?.checks[0]?.lnE).toBeLessThan(0);
+  });
+
+  it('holds for a mean that is higher, once 20 blocks and 200 requests have shown how it scatters', () => {
+    const timed = (ms: number) => {
+      const lnms = [500, Math.log(ms), 125] as const;
+      return armOf(500, { errors: sumsOf(500, 5), latency: { ...sumsOf(500, 25), lnms } });
+    };
+    const slow: PlanDocument = {
+      ...ONE_STAGE,
+      guardrails: [{ metric: 'latency', kind: 'mean', action: 'hold' }],
+      stages: [{ percentage: 50, minBake: '1h' }],
+    };
+    const of = (ms: number) =>
+      run(startOf(slow), 40, () => ({ canary: timed(ms), baseline: timed(100) })).decisions.findIndex((decision) =>
+        codes(decision).includes('guardrail_hold'),
+      );
+    expect([of(100), of(104), of(120)]).toEqual([-1, -1, 19]);
   });
 
   it('holds and stops the clock when no data comes, and neither passes nor fails for it', () => {

@@ -14,6 +14,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { entered, run, startOf } from './support/rollout.js';
 import type { Rollout } from './support/rollout.js';
+import { NO_TRAFFIC, patience } from '../src/traffic.js';
 import { randomOf } from './simulation/random.js';
 
 const count = fc.integer({ min: 0, max: 1_000_000 });
@@ -190,4 +191,12 @@ it('lengthens the bake by what passed since the last tick, never backwards and n
       expect(step).toBe(Math.min(60_000, Math.max(0, passed)));
     }),
   );
+});
+
+it('misses data after five windows, a minute, or three times as long as a canary request takes to come', () => {
+  const wait = (rate: number, windowMs: number, share: number): number =>
+    Math.round(patience({ ...NO_TRAFFIC, rate }, windowMs, share));
+  expect([wait(0, 10_000, 0.5), wait(0, 30_000, 0.5), wait(1 / 1_000, 30_000, 0.01)]).toEqual([
+    60_000, 150_000, 300_000,
+  ]);
 });

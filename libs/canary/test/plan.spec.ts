@@ -1,4 +1,5 @@
-import { TEMPLATES, completePlan, durationText, parseDuration, validatePlan } from '@fledge/canary';
+import { TEMPLATES, completePlan, durationText, parseDuration, startEvidence, validatePlan } from '@fledge/canary';
+import type { GuardrailDocument } from '@fledge/canary';
 import { expect, it } from 'vitest';
 
 const codes = (document: unknown): string[] =>
@@ -28,6 +29,57 @@ it('fills in what a plan leaves out', () => {
     ['latency', 'quantile', 'rollback'],
   ]);
   expect([plan.warmup, plan.watch, plan.alpha, plan.window]).toEqual(['10m', '24h', 0.05, '30s']);
+});
+
+it('knows three plans by name', () => {
+  const steps = Object.entries(TEMPLATES).map(([name, template]) => {
+    const { stages, warmup, watch, window } = completePlan(template);
+    const way = stages.map(({ percentage, minBake, gates }) =>
+      [percentage, ...(percentage < 100 ? [minBake] : []), ...gates.map(({ type }) => type)].join(' '),
+    );
+    return `${name}: ${way.join(', ')}; ${warmup}, ${watch}, ${window}`;
+  });
+  expect(steps).toEqual([
+    'standard: 1 30m, 5 1h, 25 4h, 50 12h, 100; 10m, 24h, 30s',
+    'careful: 0.5 4h, 2 12h, 10 24h, 50 24h approval, 100; 10m, 24h, 30s',
+    'quick: 5 2m, 50 3m, 100; 0s, 24h, 10s',
+  ]);
+  expect(completePlan(TEMPLATES.quick).stages.map(({ minSamples }) => minSamples)).toEqual([
+    { requests: 100, units: 20 },
+    { requests: 100, units: 20 },
+    { requests: 0, units: 0 },
+  ]);
+});
+
+it('fills in what a guardrail leaves out, and four times the bake where that is more than an hour', () => {
+  const stages = [{ percentage: 5, minBake: '1h' }];
+  const limit = { metric: 'errors', kind: 'limit', limit: 0.05 } as const;
+  const of = (...guardrails: readonly GuardrailDocument[]) => completePlan({ stages, guardrails });
+  const tested = {
+    action: 'rollback',
+    count: 'unit_window',
+    weight: 1,
+    dispersion: 3,
+    floors: { failures: 5, requests: 20, units: 3, windows: 2 },
+  };
+  const margin = { relative: 0.1, absolute: null };
+  expect(of({ metric: 'errors' }, { metric: 'latency' }, { ...limit, test: 'rate' }).guardrails).toEqual([
+    { metric: 'errors', kind: 'rate', margin, ...tested },
+    { metric: 'latency', kind: 'quantile', quantile: 0.95, overMs: null, margin, ...tested },
+    { ...limit, test: 'rate', ...tested },
+  ]);
+  expect(of({ metric: 'latency', kind: 'mean' }, { ...limit, test: 'point' }).guardrails).toEqual([
+    { metric: 'latency', kind: 'mean', action: 'warn', margin: { relative: 0.05 } },
+    { ...limit, test: 'point', of: 'rate', windows: [3, 5], action: 'rollback' },
+  ]);
+  expect(of().stages[0]?.maxBake).toBe('4h');
+});
+
+it('spreads the start of harm over the bakes of the plan, over 360 windows at least', () => {
+  const horizons = Object.values(TEMPLATES).map(
+    (template) => startEvidence(completePlan(template), { epoch: 1, now: 0, at: 'warmup' }).horizon,
+  );
+  expect(horizons).toEqual([2_100, 7_680, 360]);
 });
 
 it('names every problem of a plan with its place', () => {

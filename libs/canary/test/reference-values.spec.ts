@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { dispersion } from '../src/dispersion.js';
 import { lnNormalMixture, mixtureRho } from '../src/mean.js';
 import { lnSampleRatio } from '../src/sample-ratio.js';
+import { endWarmup } from '../src/tested.js';
 import type { TestedEvidence, TestedGuardrail } from '../src/tested.js';
 import { lnBet, projectWorse } from '../src/two-shares.js';
-import { blockOf, limitOf, rateOf, startedOf, stepped } from './support/tested.js';
+import { blockOf, limitOf, rateOf, startedOf, stepped, testedOf } from './support/tested.js';
 
 type Counts = readonly [kc: number, nc: number, kb: number, nb: number];
 
@@ -83,6 +84,19 @@ describe('the reference values of the contract', () => {
     const K = [0, 3, 1, 0, 1];
     expect(dispersion({ N, K }, 3, 0)).toBeCloseTo(2.9647401909, 9);
     expect(dispersion({ N, K }, 3)).toBe(3);
+  });
+
+  it('begins with what control showed in the warm-up, with a tenth of it as the margin where that is less', () => {
+    const guardrail = testedOf({ metric: 'errors' });
+    const after = (k: number) => {
+      const warm = stepped(guardrail, startedOf(guardrail), { ...blockOf(9, 99, k, 10_000), warmup: true });
+      const { past, absolute, process, seen } = endWarmup(guardrail, warm, 2);
+      return [past.k, past.n, absolute, process.blocks, seen.failures];
+    };
+    expect(after(100)).toEqual([20.5, 2001, 0.0005, 0, 0]);
+    expect(after(20)).toEqual([4.5, 2001, 0.0002, 0, 0]);
+    expect(startedOf(guardrail)).toMatchObject({ past: { k: 0.5, n: 50 }, absolute: 0.0005 });
+    expect(startedOf(testedOf({ metric: 'latency' })).past.k).toBeCloseTo(2.5, 12);
   });
 
   it('mixes over the mean of the logarithms', () => {
