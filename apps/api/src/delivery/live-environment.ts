@@ -1,19 +1,8 @@
 import { applyChanges, createEvaluator, type Change, type Evaluator, type Snapshot } from '@fledge/evaluation';
 import type { Position } from '@fledge/store';
 import { EncodedSnapshot } from './encoded-snapshot.js';
-import { sseEvent } from './serialize.js';
+import { prepare, RecentChanges, type PreparedChange } from './recent-changes.js';
 
-/** A change as it goes over the wire, prepared once for every stream. */
-export type PreparedChange = { readonly revision: string; readonly event: Buffer };
-
-export const prepare = (change: Change): PreparedChange => ({
-  revision: change.revision,
-  event: sseEvent('patch', change.revision, JSON.stringify(change)),
-});
-
-/** How much of the past is kept in memory to bring a reconnecting stream up to date without asking the database. */
-const HISTORY_CHANGES = 200;
-const HISTORY_BYTES = 1_048_576;
 /** Beyond this much the whole snapshot is folded at once, so that what waits to be folded stays small. */
 const MOST_PENDING = 1_000;
 const MOST_PENDING_BYTES = 4_194_304;
@@ -31,9 +20,8 @@ export class LiveEnvironment {
   #encoded: EncodedSnapshot | undefined;
   #reset: EncodedSnapshot | undefined;
   #evaluator: Evaluator | undefined;
-  /** The newest changes without a gap; the last one leads to #position. */
-  #history: (PreparedChange & { readonly from: string })[] = [];
-  #historyBytes = 0;
+  /** The last one leads to #position. */
+  readonly #recent = new RecentChanges();
   usedAt = Date.now();
 
   constructor(snapshot: Snapshot) {
@@ -49,16 +37,12 @@ export class LiveEnvironment {
   advance(changes: readonly Change[]): PreparedChange[] {
     const prepared = changes.map((change) => this.#append(change));
     if (this.#pending.length > MOST_PENDING || this.#pendingBytes > MOST_PENDING_BYTES) this.#fold();
-    this.#trim();
     return prepared;
   }
 
   /** Lengthens the history into the past by changes that lead from `revision` to the newest, for those who come back from there next. */
   remember(revision: string, changes: readonly PreparedChange[]): void {
-    if (changes.at(-1)?.revision !== this.#position.revision || changes.length <= this.#history.length) return;
-    this.#history = changes.map((change, index) => ({ ...change, from: changes[index - 1]?.revision ?? revision }));
-    this.#historyBytes = changes.reduce((sum, { event }) => sum + event.length, 0);
-    this.#trim();
+    if (changes.at(-1)?.revision === this.#position.revision) this.#recent.lengthen(revision, changes);
   }
 
   /** The newest version, whole. */
@@ -82,20 +66,17 @@ export class LiveEnvironment {
 
   /** The changes after a revision, if they are all still in memory. */
   since(revision: string): readonly PreparedChange[] | undefined {
-    if (revision === this.#position.revision) return [];
-    const index = this.#history.findIndex(({ from }) => from === revision);
-    return index === -1 ? undefined : this.#history.slice(index);
+    return revision === this.#position.revision ? [] : this.#recent.since(revision);
   }
 
   #append(change: Change): PreparedChange {
-    const prepared = { ...prepare(change), from: this.#position.revision };
+    const prepared = prepare(change);
+    this.#recent.append(this.#position.revision, prepared);
     this.#pending.push(change);
     this.#pendingBytes += prepared.event.length;
     this.#position = { version: change.version, revision: change.revision };
     this.#encoded = undefined;
     this.#reset = undefined;
-    this.#history.push(prepared);
-    this.#historyBytes += prepared.event.length;
     return prepared;
   }
 
@@ -108,12 +89,6 @@ export class LiveEnvironment {
     this.#pending = [];
     this.#pendingBytes = 0;
     return folded;
-  }
-
-  #trim(): void {
-    while (this.#history.length > HISTORY_CHANGES || this.#historyBytes > HISTORY_BYTES) {
-      this.#historyBytes -= this.#history.shift()?.event.length ?? 0;
-    }
   }
 }
 

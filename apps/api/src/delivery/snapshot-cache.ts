@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError, type Hint, type Position, type SnapshotStore } from '@fledge/store';
 import type { Logger } from '../log.js';
 import type { EncodedSnapshot } from './encoded-snapshot.js';
-import { LiveEnvironment, prepare, type PreparedChange } from './live-environment.js';
+import { LiveEnvironment } from './live-environment.js';
+import { prepare, type PreparedChange } from './recent-changes.js';
 
 /** What happened to an environment: it went on, it began a new history, or it is gone. */
 export type EnvironmentEvent =

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Position } from '@fledge/store';
 import { EncodedSnapshot } from './encoded-snapshot.js';
-import type { PreparedChange } from './live-environment.js';
+import type { PreparedChange } from './recent-changes.js';
 import { sseEvent } from './serialize.js';
 import { SnapshotCache } from './snapshot-cache.js';
 import type { StreamProtocol } from './stream-hub.js';

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Position } from '@fledge/store';
 import type { StreamLimits } from '../config.js';
 import type { Logger } from '../log.js';
-import type { PreparedChange } from './live-environment.js';
+import type { PreparedChange } from './recent-changes.js';
 import type { EnvironmentEvent, SnapshotCache } from './snapshot-cache.js';
 
 /** What the streams of one protocol say. How they are kept, counted, caught up and ended is the same for all. */

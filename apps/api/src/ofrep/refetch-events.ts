@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { PreparedChange } from '../delivery/live-environment.js';
+import type { PreparedChange } from '../delivery/recent-changes.js';
 import { sseEvent } from '../delivery/serialize.js';
 import { SnapshotCache } from '../delivery/snapshot-cache.js';
 import type { StreamProtocol } from '../delivery/stream-hub.js';
