@@ -7,6 +7,7 @@ let api: TestApi;
 let sdk: string;
 let client: string;
 let confined: string;
+let tagged: string;
 
 const GATE = { id: 'percentage', conditions: [], gate: { percentage: 50 }, serve: { variant: 'on' } };
 
@@ -15,8 +16,9 @@ beforeAll(async () => {
   sdk = await api.sdkKey();
   client = (await clientKey(api)).key;
   confined = (await clientKey(api, { allowedOrigins: ['https://shop.example'] })).key;
+  tagged = (await clientKey(api, { kind: 'sdk', tags: ['first'] })).key;
   for (const key of ['a', 'b', 'c', 'd', 'e'])
-    await makeFlag(api, { key }, { rules: [GATE], fallthrough: { variant: 'off' } });
+    await makeFlag(api, { key, tags: key < 'c' ? ['first'] : [] }, { rules: [GATE], fallthrough: { variant: 'off' } });
   await makeFlag(api, { key: 'text', type: 'string', variants: { one: 'ключ ✓', two: '2', three: '3' } });
 });
 afterAll(() => api.stop());
@@ -56,9 +58,14 @@ describe('a snapshot', () => {
   const snapshot = { method: 'GET', path: '/sdk/v1/snapshot' };
 
   it.each(['identity', 'gzip', 'br'])('in %s', async (coding) => {
-    const { cold, warm } = await both({ ...snapshot, token: sdk, headers: { 'accept-encoding': coding } });
-    expect(warm).toEqual(cold);
-    expect([warm.status, warm.headers['content-encoding']]).toEqual([200, coding === 'identity' ? undefined : coding]);
+    for (const token of [sdk, tagged]) {
+      const { cold, warm } = await both({ ...snapshot, token, headers: { 'accept-encoding': coding } });
+      expect(warm).toEqual(cold);
+      expect([warm.status, warm.headers['content-encoding']]).toEqual([
+        200,
+        coding === 'identity' ? undefined : coding,
+      ]);
+    }
   });
 
   it('for who holds it, another one, or nothing that is known', async () => {
@@ -124,6 +131,19 @@ describe('an evaluation', () => {
         const { version: __, ...same } = more;
         expect(metadata ?? {}).toEqual(same);
       }
+    }
+  });
+
+  it('with a key that sees a part of the flags', async () => {
+    for (const [path, status, flags] of [
+      [BULK, 200, 2],
+      [one('a'), 200, undefined],
+      [one('c'), 404, undefined],
+    ] as const) {
+      const { cold, warm } = await both({ method: 'POST', path, token: tagged, body: context('user-1') });
+      expect(warm).toEqual(cold);
+      expect(warm.status).toBe(status);
+      expect((JSON.parse(warm.body) as { flags?: object[] }).flags?.length).toBe(flags);
     }
   });
 

@@ -175,7 +175,7 @@ it('after all of that the log still leads to the snapshot', async () => {
   try {
     const store = new SnapshotStore(dataSource);
     for (const { id, revision } of environments) {
-      const loaded = await store.load(id);
+      const loaded = (await store.load(id))?.snapshot;
       const missed = await store.missed(id, { version: 1, revision });
       if (loaded === undefined || missed.kind !== 'changes') throw new Error(`Environment ${id} has no history.`);
       // Both environments of the first start were empty at version 1.

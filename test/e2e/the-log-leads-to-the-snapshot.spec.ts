@@ -24,6 +24,8 @@ import {
   SERVICE,
   SnapshotStore,
   TargetingStore,
+  type FlagTags,
+  type TaggedSnapshot,
   type Targeting,
 } from '@fledge/store';
 import fc from 'fast-check';
@@ -150,6 +152,7 @@ const write: fc.Arbitrary<Write> = fc.oneof(
         ),
         metadata: fc.option(fc.record({ team: fc.constantFrom('a', 'b', null) }), { nil: undefined }),
         name: fc.option(fc.constantFrom('x', 'y'), { nil: undefined }),
+        tags: fc.option(fc.subarray(['a', 'b']), { nil: undefined }),
       }),
       (project, { key, variants, ...edit }) =>
         stores.flags.update(by, project, key, { ...edit, ...(variants === null ? {} : { variants }) }),
@@ -272,10 +275,22 @@ const environmentIds = async (project: string): Promise<number[]> =>
     )
   ).map(({ id }) => id);
 
-async function load(id: number): Promise<Snapshot> {
-  const snapshot = await snapshots.load(id);
-  if (snapshot === undefined) throw new Error(`There is no environment ${id}.`);
-  return snapshot;
+async function loadTagged(id: number): Promise<TaggedSnapshot> {
+  const loaded = await snapshots.load(id);
+  if (loaded === undefined) throw new Error(`There is no environment ${id}.`);
+  return loaded;
+}
+const load = async (id: number): Promise<Snapshot> => (await loadTagged(id)).snapshot;
+
+/** Who sees which flags, led on by the log. */
+async function followTags(id: number, { snapshot, tags }: TaggedSnapshot): Promise<FlagTags> {
+  const missed = await snapshots.missed(id, { version: snapshot.version, revision: snapshot.revision ?? '' });
+  if (missed.kind !== 'changes') throw new Error(`The log does not lead on from version ${snapshot.version}.`);
+  const removed = new Set(missed.changes.flatMap((change) => change.removed?.flags ?? []));
+  const kept = Object.entries(tags).filter(([key]) => !removed.has(key));
+  const now = Object.entries({ ...Object.fromEntries(kept), ...missed.tags });
+  const { flags } = await load(id);
+  return Object.fromEntries(now.filter(([key, each]) => each.length > 0 && Object.hasOwn(flags, key)));
 }
 
 /** Led on by the log, as a replica is. */
@@ -355,7 +370,7 @@ describe('whatever is written', () => {
       fc.asyncProperty(fc.array(write, { minLength: 30, maxLength: 40, size: 'max' }), async (writes) => {
         const project = await newProject();
         const held = new Map<number, Snapshot>();
-        const past = new Map<number, Snapshot[]>();
+        const past = new Map<number, TaggedSnapshot[]>();
         for (const id of await environmentIds(project)) held.set(id, await load(id));
         for (const each of writes) {
           const wrote = await done(each, project);
@@ -367,22 +382,25 @@ describe('whatever is written', () => {
             const before = held.get(id);
             if (positions.get(id)?.version === before?.version) continue;
             expect(wrote, each.name).toBe(true);
-            const after = await load(id);
+            const tagged = await loadTagged(id);
+            const after = tagged.snapshot;
             expectOnlyWhatIsReached(after);
             if (before !== undefined) {
               expect(after.version).toBe(before.version + 1);
               expect(comparable(await follow(id, before)), each.name).toEqual(comparable(after));
             }
             held.set(id, after);
-            past.set(id, [...(past.get(id) ?? []), after]);
+            past.set(id, [...(past.get(id) ?? []), tagged]);
           }
         }
         for (const id of await environmentIds(project)) {
-          const now = await load(id);
+          const { snapshot: now, tags } = await loadTagged(id);
           expect(comparable(held.get(id) ?? now)).toEqual(comparable(now));
           const versions = past.get(id) ?? [];
           for (const earlier of [versions[0], versions[Math.floor(versions.length / 2)]]) {
-            if (earlier !== undefined) expect(comparable(await follow(id, earlier))).toEqual(comparable(now));
+            if (earlier === undefined) continue;
+            expect(comparable(await follow(id, earlier.snapshot))).toEqual(comparable(now));
+            expect(await followTags(id, earlier)).toEqual(tags);
           }
           await expectGaplessHistory(id);
         }
@@ -490,7 +508,7 @@ describe('the log', () => {
     const [id = 0] = await environmentIds(project);
     await stores.flags.create(by, project, { key: 'f', type: 'boolean' });
     const { version, revision = '' } = await load(id);
-    expect(await snapshots.missed(id, { version, revision })).toEqual({ kind: 'changes', changes: [] });
+    expect(await snapshots.missed(id, { version, revision })).toEqual({ kind: 'changes', changes: [], tags: {} });
     for (const position of [
       { version, revision: `${version}-somebody` },
       { version: version + 1, revision: `${version + 1}-somebody` },

@@ -9,7 +9,7 @@ import { tokenOf } from './tokens/token-arguments.js';
 import { toNewToken } from './tokens/token-request.js';
 
 const USAGE = `Usage: npm run token -- --name <name> [--kind management|sdk|client] [--role admin|editor|operator|viewer]
-                        [--project <key>] [--environment <key>]… [--expires <instant>]
+                        [--project <key>] [--environment <key>]… [--tag <tag>]… [--expires <instant>]
 Makes a token in the database of this host's settings (DATABASE_URL, or the embedded one under FLEDGE_DATA_DIR, whether the
 service runs or not) and prints it: the only time it is seen. Without --kind and --role it is an admin for everything.`;
 
@@ -24,6 +24,7 @@ async function main(): Promise<void> {
       role: { type: 'string' },
       project: { type: 'string' },
       environment: { type: 'string', multiple: true },
+      tag: { type: 'string', multiple: true },
       expires: { type: 'string' },
     },
   });

@@ -23,7 +23,7 @@ import { updateRow, type Tx } from './transaction.js';
 
 /** What can happen to a flag, in the caller's transaction, whose scope is locked: for requests, reverts and imports alike. */
 
-/** Saves an edited definition. Environments get a new version only when what SDKs see changes. `wrong`: what the caller found. */
+/** Saves an edited definition. Environments get a new version only when what SDKs see changes, or which of them see it. `wrong`: what the caller found. */
 export async function saveDefinition(
   tx: Tx,
   by: Actor,
@@ -45,14 +45,16 @@ export async function saveDefinition(
   await refuseServedVariants(tx, owner, row, changed, environments, targetings);
   const saved = { ...changed, version: row.version + 1, updatedAt: new Date() };
   await updateRow(tx, FlagRow, { id: row.id }, editable(saved));
-  const seen =
-    row.archivedAt === null && !isDeepStrictEqual([row.variants, row.metadata], [saved.variants, saved.metadata]);
-  const touched = seen ? await touch(tx, saved, environments, targetings) : [];
+  const isSeen = row.archivedAt === null && !isDeepStrictEqual(seenOf(row), seenOf(saved));
+  const touched = isSeen ? await touch(tx, saved, environments, targetings) : [];
   const after = flagDocument(saved, owner.key);
   const subject = { type: 'flag', key } as const;
   await appendChange(tx, by, { action: 'flag.updated', project: owner, subject, before, after, reverts }, touched);
   return { ...after, warnings };
 }
+
+/** What SDKs see of a definition, and what decides which of them do. */
+const seenOf = ({ variants, metadata, tags }: FlagRow): unknown => ({ variants, metadata, tags });
 
 /** Takes a flag out of every snapshot. `as`: how a flag stood that was archived before. @throws DomainError `referenced` */
 export async function archiveFlag(

@@ -49,7 +49,7 @@ export type { Keep } from './rollouts/steps.js';
 export { SealError, Sealer } from './sealing.js';
 export { SecretStore } from './secrets.js';
 export { endSilentConnections } from './silence.js';
-export { SnapshotStore, type Missed, type Position } from './snapshots.js';
+export { SnapshotStore, type FlagTags, type Missed, type Position, type TaggedSnapshot } from './snapshots.js';
 export type { TargetingRef } from './targeting-change.js';
 export { TargetingStore, type FlagState, type TargetingPreview } from './targetings.js';
 export { cleanUpTelemetry } from './telemetry/clean-up.js';
@@ -65,6 +65,7 @@ export { OutcomeStore, type ReceivedOutcomes, type Recorded } from './telemetry/
 export { READ_AFTER_MS, readWindows } from './telemetry/windows.js';
 export { hashToken, newTokenText } from './token-text.js';
 export {
+  MANAGEMENT_TAGS,
   TokenStore,
   type CreatedToken,
   type Grant,

@@ -11,12 +11,18 @@ import { read, readConsistently, type Tx } from './transaction.js';
 /** Where an environment's history stands. */
 export type Position = { readonly version: number; readonly revision: string };
 
+/** The tags of flags by key; a flag without any need not be in it. */
+export type FlagTags = Readonly<Record<string, readonly string[]>>;
+
+/** An environment as SDKs see it, and what keys with tags may see of it. */
+export type TaggedSnapshot = { readonly snapshot: Snapshot; readonly tags: FlagTags };
+
 /**
- * What a replica missed: the changes in order; or that history is not the one it knows (a restored backup, a lossy failover) or too
+ * What a replica missed: the changes in order, with the tags that the flags in them have now; or that history is not the one it knows (a restored backup, a lossy failover) or too
  * far ahead, so that only the whole snapshot helps; or that the environment is gone.
  */
 export type Missed =
-  | { readonly kind: 'changes'; readonly changes: readonly Change[] }
+  | { readonly kind: 'changes'; readonly changes: readonly Change[]; readonly tags: FlagTags }
   | { readonly kind: 'unknown' }
   | { readonly kind: 'gone' };
 
@@ -31,7 +37,7 @@ export class SnapshotStore {
   constructor(private readonly dataSource: DataSource) {}
 
   /** The whole snapshot at one moment; undefined when there is no such environment. */
-  async load(environmentId: number): Promise<Snapshot | undefined> {
+  async load(environmentId: number): Promise<TaggedSnapshot | undefined> {
     return readConsistently(this.dataSource, async (tx) => {
       const [environment] = await tx.query<
         { key: string; project: string; projectId: number; version: number; revision: string }[]
@@ -43,15 +49,9 @@ export class SnapshotStore {
       if (environment === undefined) return undefined;
       const { key, project, projectId, version, revision } = environment;
       const reached = await reachedCohorts(tx, projectId, environmentId);
-      return {
-        format: 1,
-        project,
-        environment: key,
-        version,
-        revision,
-        flags: await loadFlags(tx, environmentId),
-        cohorts: await joinMembers(tx, [...reached.values()]),
-      };
+      const { flags, tags } = await loadFlags(tx, environmentId);
+      const cohorts = await joinMembers(tx, [...reached.values()]);
+      return { snapshot: { format: 1, project, environment: key, version, revision, flags, cohorts }, tags };
     });
   }
 
@@ -79,21 +79,25 @@ export class SnapshotStore {
 
   /**
    * Everything after `after`, without a gap: versions are consecutive because the row lock of the environment orders them.
-   * Members are joined as they are now, so a patch may run ahead of its version; the changes that follow are in the same answer.
+   * Members and tags are joined as they are now, so a patch may run ahead of its version; the changes that follow are in the same answer.
    */
   async missed(environmentId: number, after: Position): Promise<Missed> {
     return readConsistently(this.dataSource, async (tx) => {
-      const [current] = await tx.query<{ version: number }[]>(
-        `SELECT snapshot_version AS version FROM environment WHERE id = $1`,
+      const [current] = await tx.query<{ version: number; projectId: number }[]>(
+        `SELECT snapshot_version AS version, project_id AS "projectId" FROM environment WHERE id = $1`,
         [environmentId],
       );
       if (current === undefined) return { kind: 'gone' };
+      // Who edits a flag's tags touches the flag, so that those of the flags in the log are all that can have changed.
       const rows = await tx.query<LoggedPatch[]>(
-        `SELECT version, revision, change_id AS "changeId", patch FROM (
+        `SELECT version, revision, change_id AS "changeId", patch,
+                (SELECT jsonb_object_agg(flag.key, flag.tags) FROM unnest(logged.flags) AS named (key)
+                 JOIN flag ON flag.project_id = $5 AND lower(flag.key) = lower(named.key) AND flag.key = named.key) AS tags
+         FROM (
            SELECT *, sum(CASE WHEN version > $2 THEN octet_length(patch::text) END) OVER (ORDER BY version) AS bytes
            FROM environment_change WHERE environment_id = $1 AND version >= $2 ORDER BY version LIMIT $3
          ) AS logged WHERE bytes IS NULL OR bytes <= $4 ORDER BY version`,
-        [environmentId, after.version, REPLAY_LIMIT + 1, REPLAY_BYTES],
+        [environmentId, after.version, REPLAY_LIMIT + 1, REPLAY_BYTES, current.projectId],
       );
       const [known, ...later] = rows;
       if (known?.version !== after.version || known.revision !== after.revision) return { kind: 'unknown' };
@@ -106,21 +110,29 @@ export class SnapshotStore {
         if (units > REPLAY_UNITS) return { kind: 'unknown' };
         changes.push(change);
       }
-      return { kind: 'changes', changes };
+      return { kind: 'changes', changes, tags: Object.assign({}, ...later.map(({ tags }) => tags)) };
     });
   }
 }
 
-type LoggedPatch = { version: number; revision: string; changeId: string; patch: StoredPatch };
+type LoggedPatch = { version: number; revision: string; changeId: string; patch: StoredPatch; tags: FlagTags | null };
 
-async function loadFlags(tx: Tx, environmentId: number): Promise<Record<string, Flag>> {
-  const rows = await tx.query<(Pick<FlagRow, 'key' | 'type' | 'variants' | 'metadata'> & { document: Targeting })[]>(
-    `SELECT flag.key, flag.type, flag.variants, flag.metadata, targeting.document
+type TargetedFlag = Pick<FlagRow, 'key' | 'type' | 'variants' | 'metadata' | 'tags'> & { readonly document: Targeting };
+
+async function loadFlags(
+  tx: Tx,
+  environmentId: number,
+): Promise<{ readonly flags: Record<string, Flag>; readonly tags: FlagTags }> {
+  const rows = await tx.query<TargetedFlag[]>(
+    `SELECT flag.key, flag.type, flag.variants, flag.metadata, flag.tags, targeting.document
      FROM targeting JOIN flag ON flag.id = targeting.flag_id
      WHERE targeting.environment_id = $1 AND flag.archived_at IS NULL ORDER BY flag.key`,
     [environmentId],
   );
-  return Object.fromEntries(rows.map((row) => [row.key, joinFlag(row, row.document)]));
+  return {
+    flags: Object.fromEntries(rows.map((row) => [row.key, joinFlag(row, row.document)])),
+    tags: Object.fromEntries(rows.flatMap(({ key, tags }) => (tags.length === 0 ? [] : [[key, tags]]))),
+  };
 }
 
 type CohortHead = Pick<CohortRow, 'id' | 'key' | 'attribute' | 'rules'>;

@@ -1,3 +1,4 @@
+import type { Problem } from '@fledge/evaluation';
 import { In, IsNull, type DataSource } from 'typeorm';
 import type { Actor } from './actor.js';
 import { appendChange, CHANNEL, TOKENS } from './change-log.js';
@@ -18,6 +19,8 @@ export type NewToken = {
   readonly project?: string | undefined;
   readonly environments?: readonly string[] | undefined;
   readonly allowedOrigins?: readonly string[] | undefined;
+  /** Of SDK and client keys: only flags with one of these tags, and what they need. Default: every flag. */
+  readonly tags?: readonly string[] | undefined;
   readonly expiresAt?: string | undefined;
   /** Of a session: the id of the person at their provider. */
   readonly person?: string | undefined;
@@ -28,6 +31,8 @@ export type Rotation = {
   readonly graceMs: number;
   /** When the new one ends; default: as long after now as the old one's end was after its beginning, or never. */
   readonly expiresAt?: string | undefined;
+  /** What the new one sees; default: what the old one does. null: every flag. */
+  readonly tags?: readonly string[] | null | undefined;
 };
 
 export type TokenDocument = {
@@ -38,6 +43,8 @@ export type TokenDocument = {
   readonly project: string | null;
   readonly environments: readonly string[] | null;
   readonly allowedOrigins: readonly string[] | null;
+  /** Of SDK and client keys: what flags they see; null: every one. */
+  readonly tags: readonly string[] | null;
   readonly hint: string;
   /** The token that this one was made to take over from. */
   readonly replaces: string | null;
@@ -65,10 +72,22 @@ export type Grant = {
   readonly environments: readonly { readonly id: number; readonly key: string }[] | null;
   /** Where the browsers may come from that use a client key; null: from anywhere. */
   readonly allowedOrigins: readonly string[] | null;
+  /** Only flags with one of these, in order and each once, and what they need; null: every flag. */
+  readonly tags: readonly string[] | null;
   /** Whose session this is; null: it is none. */
   readonly person: string | null;
   readonly expiresAt: Date | null;
 };
+
+/** Why a management token has no tags. */
+export const MANAGEMENT_TAGS: Problem = {
+  pointer: '/tags',
+  code: 'unwanted',
+  message: 'Only SDK and client keys see flags by their tags; leave this out.',
+};
+
+/** One order for one set of tags, so that all keys with it share what is made for them. */
+const inOrder = (tags: readonly string[]): string[] => [...new Set(tags)].toSorted();
 
 const SORTS = {
   createdAt: { expression: 'token.created_at', type: 'timestamptz' },
@@ -94,7 +113,7 @@ export class TokenStore {
     const rows = await read(() =>
       this.dataSource.query<GrantRow[]>(
         `SELECT token.id, token.name, token.kind, token.role, token.project_id AS "projectId", project.key AS "projectKey",
-                token.environment_ids AS "environmentIds", token.allowed_origins AS "allowedOrigins", token.person, token.expires_at AS "expiresAt",
+                token.environment_ids AS "environmentIds", token.allowed_origins AS "allowedOrigins", token.tags, token.person, token.expires_at AS "expiresAt",
                 (SELECT coalesce(json_agg(json_build_object('id', environment.id, 'key', environment.key) ORDER BY environment.id), '[]')
                  FROM environment WHERE environment.id = ANY (token.environment_ids)) AS environments
          FROM token LEFT JOIN project ON project.id = token.project_id
@@ -113,6 +132,7 @@ export class TokenStore {
       project: row.projectId === null || row.projectKey === null ? null : { id: row.projectId, key: row.projectKey },
       environments: row.environmentIds === null ? null : row.environments,
       allowedOrigins: row.allowedOrigins,
+      tags: row.tags,
       person: row.person,
       expiresAt: row.expiresAt,
     };
@@ -189,7 +209,7 @@ export class TokenStore {
             environmentIds: environments?.map(({ id }) => id) ?? null,
             hash: hashToken(text),
             hint: hintOf(text),
-            tags: null,
+            tags: input.tags === undefined ? null : inOrder(input.tags),
             allowedOrigins: input.allowedOrigins === undefined ? null : [...input.allowedOrigins],
             expiresAt: input.expiresAt === undefined ? null : new Date(input.expiresAt),
             lastUsedAt: null,
@@ -225,7 +245,12 @@ export class TokenStore {
    * Makes a token that may do the same, and ends the old one when the grace is over, so that nobody is locked out meanwhile.
    * @throws DomainError `token_ended` when there is nothing to take over: it has ended, or another has taken over already
    */
-  async rotate(by: Actor, id: string, { graceMs, expiresAt }: Rotation, expected?: Expected): Promise<CreatedToken> {
+  async rotate(
+    by: Actor,
+    id: string,
+    { graceMs, expiresAt, tags }: Rotation,
+    expected?: Expected,
+  ): Promise<CreatedToken> {
     return write(
       this.dataSource,
       by,
@@ -233,6 +258,7 @@ export class TokenStore {
         const { row, document, project } = await lockToken(tx, id);
         refuseStale(row.version, expected);
         await refuseEnded(tx, row);
+        if (row.kind === 'management' && tags !== undefined) refuseProblems([MANAGEMENT_TAGS]);
         const now = Date.now();
         const lasts = row.expiresAt === null ? undefined : row.expiresAt.getTime() - row.createdAt.getTime();
         const text = newTokenText(row.kind);
@@ -244,6 +270,7 @@ export class TokenStore {
             hint: hintOf(text),
             expiresAt:
               expiresAt === undefined ? (lasts === undefined ? null : new Date(now + lasts)) : new Date(expiresAt),
+            tags: tags === undefined ? row.tags : tags && inOrder(tags),
             lastUsedAt: null,
             replaces: id,
             // What comes out is shown, so it is no session: whoever made it must not act as the person.
@@ -315,6 +342,7 @@ type ListedToken = {
   environment_ids: number[] | null;
   environmentKeys: string[] | null;
   allowed_origins: string[] | null;
+  tags: string[] | null;
   created_at: Date;
   expires_at: Date | null;
   last_used_at: Date | null;
@@ -330,6 +358,7 @@ const listedDocument = (row: ListedToken): TokenDocument => ({
   project: row.projectKey,
   environments: row.environment_ids === null ? null : (row.environmentKeys ?? []),
   allowedOrigins: row.allowed_origins,
+  tags: row.tags,
   hint: row.hint,
   replaces: row.replaces,
   person: row.person,
@@ -352,6 +381,7 @@ const tokenDocument = (
   project,
   environments,
   allowedOrigins: row.allowedOrigins,
+  tags: row.tags,
   hint: row.hint,
   replaces: row.replaces,
   person: row.person,

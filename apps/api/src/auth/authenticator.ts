@@ -12,6 +12,7 @@ export const ENVIRONMENT_GRANT: Grant = {
   project: null,
   environments: null,
   allowedOrigins: null,
+  tags: null,
   person: null,
   expiresAt: null,
 };

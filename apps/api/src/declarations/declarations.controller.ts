@@ -1,8 +1,9 @@
 import { applyDecorators, Controller, Get, Param, Res } from '@nestjs/common';
 import { ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { FlagStore, type Grant } from '@fledge/store';
+import { FlagStore, type FlagShape, type Grant } from '@fledge/store';
 import type { FastifyReply } from 'fastify';
 import { CurrentGrant, environmentGone, ForRole, ForSdk } from '../auth/access.js';
+import { SnapshotCache } from '../delivery/snapshot-cache.js';
 import { Problems, ReadProblems } from '../http/openapi.js';
 import { declareFlags } from './declare-flags.js';
 
@@ -30,7 +31,10 @@ const Declarations = (): MethodDecorator =>
 /** What compilers ask. */
 @Controller()
 export class DeclarationsController {
-  constructor(private readonly flags: FlagStore) {}
+  constructor(
+    private readonly flags: FlagStore,
+    private readonly snapshots: SnapshotCache,
+  ) {}
 
   @Get('api/v1/projects/:project/environments/:environment/types.d.ts')
   @ForRole('viewer')
@@ -44,7 +48,7 @@ export class DeclarationsController {
     @Param('environment') environment: string,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    return this.#send(project, environment, reply);
+    return this.#send(project, environment, reply, this.flags.shapes(project, environment));
   }
 
   @Get('sdk/v1/types.d.ts')
@@ -52,14 +56,27 @@ export class DeclarationsController {
   @ApiTags('SDK')
   @Declarations()
   @Problems(401, 403, 404, 503)
-  ofKey(@CurrentGrant() { project, environments }: Grant, @Res() reply: FastifyReply): Promise<void> {
+  ofKey(@CurrentGrant() { project, environments, tags }: Grant, @Res() reply: FastifyReply): Promise<void> {
     const environment = environments?.[0];
     if (project === null || environment === undefined) throw environmentGone();
-    return this.#send(project.key, environment.key, reply);
+    const shapes = tags === null ? this.flags.shapes(project.key, environment.key) : this.#seen(environment.id, tags);
+    return this.#send(project.key, environment.key, reply, shapes);
   }
 
-  async #send(project: string, environment: string, reply: FastifyReply): Promise<void> {
-    const text = declareFlags(`${project}/${environment}`, await this.flags.shapes(project, environment));
+  /** The flags that a key with tags sees, in order. */
+  async #seen(environmentId: number, tags: readonly string[]): Promise<FlagShape[]> {
+    const view = (await this.snapshots.environment(environmentId))?.seenBy(tags);
+    if (view === undefined) throw environmentGone();
+    return Object.values(view.evaluator().snapshot.flags).toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  async #send(
+    project: string,
+    environment: string,
+    reply: FastifyReply,
+    shapes: Promise<readonly FlagShape[]>,
+  ): Promise<void> {
+    const text = declareFlags(`${project}/${environment}`, await shapes);
     void reply
       .header('content-type', 'text/typescript; charset=utf-8')
       .header('cache-control', 'private, no-cache')

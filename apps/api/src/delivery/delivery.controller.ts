@@ -25,7 +25,9 @@ export class DeliveryController {
   @ForSdk()
   @ApiOperation({
     summary: 'The whole environment of the key',
-    description: 'Every flag that is not archived and every cohort those reach, for evaluation inside the application.',
+    description:
+      'Every flag that is not archived and every cohort those reach, for evaluation inside the application. A key with tags gets the flags with one of them, and what those need; ' +
+      'its revisions end in what tells its part from others.',
   })
   @ApiHeader({ name: 'If-None-Match', required: false, schema: { type: 'string', example: '"17-Jx0aQ2_b"' } })
   @ApiHeader({ name: 'Accept-Encoding', required: false, schema: { type: 'string', example: 'br, gzip' } })
@@ -44,7 +46,7 @@ export class DeliveryController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const { held, coding } = wishesOf(request);
-    const snapshot = await this.snapshots.snapshotFor(environmentOf(grant), held);
+    const snapshot = await this.snapshots.snapshotFor(environmentOf(grant), held, grant.tags);
     if (snapshot === undefined) throw environmentGone();
     if (held !== snapshot.revision) await snapshot.body(coding);
     sendSnapshot(reply, snapshot, { held, coding });
@@ -86,6 +88,7 @@ export class DeliveryController {
       protocol: this.events,
       environmentId,
       tokenId: grant.id,
+      tags: grant.tags,
       lastEventId: typeof last === 'string' && last !== '' ? last : undefined,
       headers: { 'cache-control': 'private, no-cache, no-transform', vary: 'Authorization' },
     });

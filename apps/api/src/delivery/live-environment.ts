@@ -1,17 +1,21 @@
 import { applyChanges, createEvaluator, type Change, type Evaluator, type Snapshot } from '@fledge/evaluation';
-import type { Position } from '@fledge/store';
+import type { FlagTags, Position, TaggedSnapshot } from '@fledge/store';
 import { EncodedSnapshot } from './encoded-snapshot.js';
+import type { EnvironmentView } from './environment-view.js';
 import { prepare, RecentChanges, type PreparedChange } from './recent-changes.js';
+import { TaggedView, type Tagged } from './tagged-view.js';
 
 /** Beyond this much the whole snapshot is folded at once, so that what waits to be folded stays small. */
 const MOST_PENDING = 1_000;
 const MOST_PENDING_BYTES = 4_194_304;
+/** So many sets of tags are followed, those that were looked at last; another one is made anew when it is asked for. */
+const MOST_VIEWS = 32;
 
 /**
  * One environment as this replica serves it. A change costs what the change weighs: it is appended and sent as it is. Only who asks
  * for the whole snapshot makes it be folded and serialised, once per version.
  */
-export class LiveEnvironment {
+export class LiveEnvironment implements EnvironmentView {
   #snapshot: Snapshot;
   /** Changes that lead from #snapshot to #position; folded when the whole is asked for. */
   #pending: Change[] = [];
@@ -22,10 +26,15 @@ export class LiveEnvironment {
   #evaluator: Evaluator | undefined;
   /** The last one leads to #position. */
   readonly #recent = new RecentChanges();
+  /** The tags of flags at #position. */
+  readonly #tags: Map<string, readonly string[]>;
+  /** By set of tags, the one looked at last at the end. */
+  readonly #views = new Map<string, TaggedView>();
   usedAt = Date.now();
 
-  constructor(snapshot: Snapshot) {
+  constructor({ snapshot, tags }: TaggedSnapshot) {
     this.#snapshot = snapshot;
+    this.#tags = new Map(Object.entries(tags));
     this.#position = positionOf(snapshot);
   }
 
@@ -33,8 +42,15 @@ export class LiveEnvironment {
     return this.#position;
   }
 
-  /** Takes changes that lead on from the position, and answers them as events. */
-  advance(changes: readonly Change[]): PreparedChange[] {
+  /** As a key with these tags sees it (null: whole). Tags are in order and each there once. */
+  seenBy(tags: readonly string[] | null): EnvironmentView {
+    return tags === null ? this : this.#view(tags);
+  }
+
+  /** Takes changes that lead on from the position, with the tags of the flags they bring, and answers them as events. */
+  advance(changes: readonly Change[], tags: FlagTags): PreparedChange[] {
+    for (const key of changes.flatMap(({ removed }) => removed?.flags ?? [])) this.#tags.delete(key);
+    for (const [key, each] of Object.entries(tags)) this.#tags.set(key, each);
     const prepared = changes.map((change) => this.#append(change));
     if (this.#pending.length > MOST_PENDING || this.#pendingBytes > MOST_PENDING_BYTES) this.#fold();
     return prepared;
@@ -45,28 +61,46 @@ export class LiveEnvironment {
     if (changes.at(-1)?.revision === this.#position.revision) this.#recent.lengthen(revision, changes);
   }
 
-  /** The newest version, whole. */
   encoded(): EncodedSnapshot {
     this.#encoded ??= new EncodedSnapshot(this.#fold());
     return this.#encoded;
   }
 
-  /** The same for who holds a version of another history: it is to be taken even if its version is lower. */
   encodedReset(): EncodedSnapshot {
     this.#reset ??= new EncodedSnapshot({ ...this.#fold(), reset: true });
     return this.#reset;
   }
 
-  /** Decides the flags of the newest version; what changes left alone stays compiled. */
   evaluator(): Evaluator {
     const snapshot = this.#fold();
     if (this.#evaluator?.snapshot !== snapshot) this.#evaluator = createEvaluator(snapshot, this.#evaluator);
     return this.#evaluator;
   }
 
-  /** The changes after a revision, if they are all still in memory. */
   since(revision: string): readonly PreparedChange[] | undefined {
     return revision === this.#position.revision ? [] : this.#recent.since(revision);
+  }
+
+  knows(revision: string): boolean {
+    return this.since(revision) !== undefined;
+  }
+
+  baseOf(revision: string): string {
+    return revision;
+  }
+
+  #view(tags: readonly string[]): TaggedView {
+    const name = JSON.stringify(tags);
+    const view = this.#views.get(name) ?? new TaggedView(this, tags, this.#newest());
+    view.follow(() => this.#newest());
+    this.#views.delete(name);
+    this.#views.set(name, view);
+    for (const oldest of this.#views.keys()) if (this.#views.size > MOST_VIEWS) this.#views.delete(oldest);
+    return view;
+  }
+
+  #newest(): Tagged {
+    return { snapshot: this.#fold(), tags: this.#tags };
   }
 
   #append(change: Change): PreparedChange {
@@ -77,6 +111,11 @@ export class LiveEnvironment {
     this.#position = { version: change.version, revision: change.revision };
     this.#encoded = undefined;
     this.#reset = undefined;
+    for (const [name, view] of this.#views) {
+      const unseen = view.note(change, prepared.event.length);
+      // Nobody looks at it.
+      if (unseen.changes > MOST_PENDING || unseen.bytes > MOST_PENDING_BYTES) this.#views.delete(name);
+    }
     return prepared;
   }
 

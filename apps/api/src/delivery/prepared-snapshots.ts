@@ -1,3 +1,4 @@
+import type { Grant } from '@fledge/store';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { SDK_ACCESS } from '../auth/access.js';
 import type { Authenticator } from '../auth/authenticator.js';
@@ -42,7 +43,7 @@ export function answerSnapshots(
     const grant = knownGrant(memory.authenticator, SDK_ACCESS, request);
     if (grant === undefined) return undefined;
     const wishes = wishesOf(request);
-    const snapshot = prepared(memory.snapshots, grant.environments?.[0]?.id, wishes);
+    const snapshot = prepared(memory.snapshots, grant, wishes);
     if (snapshot === undefined) return undefined;
     return async (reply) => {
       await memory.rates.take('sdkPerSecond', grant.id);
@@ -52,11 +53,14 @@ export function answerSnapshots(
 }
 
 /** The snapshot for a client that holds nothing or a revision known here. */
-function prepared(cache: SnapshotCache, id: number | undefined, wishes: Wishes): EncodedSnapshot | undefined {
-  const environment = id === undefined ? undefined : cache.held(id);
-  if (environment === undefined) return undefined;
-  const { held, coding } = wishes;
-  if (held !== undefined && environment.since(held) === undefined) return undefined;
-  const snapshot = environment.encoded();
+function prepared(
+  cache: SnapshotCache,
+  { environments, tags }: Grant,
+  { held, coding }: Wishes,
+): EncodedSnapshot | undefined {
+  const id = environments?.[0]?.id;
+  const view = id === undefined ? undefined : cache.held(id)?.seenBy(tags);
+  if (view === undefined || (held !== undefined && !view.knows(held))) return undefined;
+  const snapshot = view.encoded();
   return held === snapshot.revision || snapshot.made(coding) !== undefined ? snapshot : undefined;
 }

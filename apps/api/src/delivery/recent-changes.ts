@@ -2,10 +2,16 @@ import type { Change } from '@fledge/evaluation';
 import { sseEvent } from './serialize.js';
 
 /** A change as it goes over the wire, prepared once for every stream. */
-export type PreparedChange = { readonly revision: string; readonly event: Buffer };
+export type PreparedChange = {
+  readonly revision: string;
+  readonly event: Buffer;
+  /** Whether it changes nothing but the version. */
+  readonly isEmpty: boolean;
+};
 
 export const prepare = (change: Change): PreparedChange => ({
   revision: change.revision,
+  isEmpty: change.flags === undefined && change.cohorts === undefined && change.removed === undefined,
   event: sseEvent('patch', change.revision, JSON.stringify(change)),
 });
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError, type Hint, type Position, type SnapshotStore } from '@fledge/store';
 import type { Logger } from '../log.js';
 import type { EncodedSnapshot } from './encoded-snapshot.js';
+import type { EnvironmentView } from './environment-view.js';
 import { LiveEnvironment } from './live-environment.js';
 import { prepare, type PreparedChange } from './recent-changes.js';
 
@@ -10,6 +11,9 @@ export type EnvironmentEvent =
   | { readonly kind: 'changes'; readonly changes: readonly PreparedChange[] }
   | { readonly kind: 'reset' }
   | { readonly kind: 'gone' };
+
+/** What leads on from a revision. */
+export type Sequel = readonly PreparedChange[] | EncodedSnapshot;
 
 export type EnvironmentListener = (environmentId: number, event: EnvironmentEvent) => void;
 
@@ -63,44 +67,60 @@ export class SnapshotCache {
     return environment !== undefined && isAhead(revision, environment) ? this.#refresh(id) : environment;
   }
 
-  /** The whole snapshot for who holds `revision` (undefined: nothing); marked as a reset when that is of another history. */
-  async snapshotFor(id: number, revision: string | undefined): Promise<EncodedSnapshot | undefined> {
+  /**
+   * The whole snapshot, as keys with these tags see it (null: all of it), for who holds `revision` (undefined: nothing); marked as a
+   * reset when that is of another history, or was seen with other tags.
+   */
+  async snapshotFor(
+    id: number,
+    revision: string | undefined,
+    tags: readonly string[] | null = null,
+  ): Promise<EncodedSnapshot | undefined> {
     const environment = await this.environment(id);
-    if (environment === undefined || revision === undefined) return environment?.encoded();
-    if (environment.since(revision) !== undefined) return environment.encoded();
-    const position = parseRevision(revision);
-    if (position === undefined) return environment.encodedReset();
+    const view = environment?.seenBy(tags);
+    if (environment === undefined || view === undefined || revision === undefined || view.knows(revision))
+      return view?.encoded();
+    const position = parseRevision(view.baseOf(revision));
+    if (position === undefined) return view.encodedReset();
     try {
-      if (!(await inTime(this.#store.knows(id, position)))) return environment.encodedReset();
+      if (!(await inTime(this.#store.knows(id, position)))) return environment.seenBy(tags).encodedReset();
       // The client has heard of a version before this replica did.
       const current = position.version > environment.position.version ? await inTime(this.#refresh(id)) : environment;
-      return current?.encoded();
+      return current?.seenBy(tags).encoded();
     } catch (error) {
-      return this.#unverified(environment, error);
+      return this.#unverified(environment.seenBy(tags), error);
     }
   }
 
   /**
-   * What leads on from a revision: changes (none: it is the newest), or the whole snapshot for who holds nothing, is too far back or of
-   * another history. Undefined when there is no such environment.
+   * What leads on from a revision: changes (none: it is the newest), or the whole snapshot for who holds nothing, is too far back, of
+   * another history or saw it with other tags. Undefined when there is no such environment.
    */
   async sequel(
     id: number,
     revision: string | undefined,
-  ): Promise<readonly PreparedChange[] | EncodedSnapshot | undefined> {
+    tags: readonly string[] | null = null,
+  ): Promise<Sequel | undefined> {
     const environment = await this.environment(id);
-    if (environment === undefined || revision === undefined) return environment?.encoded();
-    const held = environment.since(revision);
+    const view = environment?.seenBy(tags);
+    if (environment === undefined || view === undefined || revision === undefined) return view?.encoded();
+    const held = view.since(revision);
     if (held !== undefined) return held;
-    const position = parseRevision(revision);
-    if (position === undefined) return environment.encodedReset();
+    if (view.knows(revision)) return view.encoded();
+    const position = parseRevision(view.baseOf(revision));
+    if (position === undefined) return view.encodedReset();
     try {
-      const current = await inTime(this.#refresh(id));
+      const current = (await inTime(this.#refresh(id)))?.seenBy(tags);
       return (
-        current && (current.since(revision) ?? (await inTime(this.#replay(id, position))) ?? current.encodedReset())
+        current &&
+        (current.since(revision) ??
+          (await inTime<Sequel | undefined>(
+            tags === null ? this.#replay(id, position) : this.#wholeIfKnown(id, position, current),
+          )) ??
+          current.encodedReset())
       );
     } catch (error) {
-      return this.#unverified(environment, error);
+      return this.#unverified(environment.seenBy(tags), error);
     }
   }
 
@@ -139,6 +159,11 @@ export class SnapshotCache {
     }
   }
 
+  /** What the log did to a view that nobody looked at meanwhile cannot be said: who saw it before gets it whole. */
+  async #wholeIfKnown(id: number, held: Position, view: EnvironmentView): Promise<EncodedSnapshot | undefined> {
+    return (await this.#store.knows(id, held)) ? view.encoded() : undefined;
+  }
+
   /** Changes that are no longer in memory. Many clients come back from the same revision at once: they share one look at the log. */
   #replay(id: number, after: Position): Promise<readonly PreparedChange[] | undefined> {
     const key = `${id} ${after.revision}`;
@@ -158,10 +183,10 @@ export class SnapshotCache {
   }
 
   /** While the log cannot be read nobody knows whose history a revision is of: no reset, so that an older snapshot is ignored. */
-  #unverified(environment: LiveEnvironment, error: unknown): EncodedSnapshot {
+  #unverified(view: EnvironmentView, error: unknown): EncodedSnapshot {
     if (!(error instanceof DomainError)) throw error;
     this.#log.warn({ err: error }, 'a revision could not be looked up; answering with the snapshot held');
-    return environment.encoded();
+    return view.encoded();
   }
 
   #refresh(id: number): Promise<LiveEnvironment | undefined> {
@@ -193,7 +218,8 @@ export class SnapshotCache {
     const missed = await this.#store.missed(id, held.position);
     switch (missed.kind) {
       case 'changes':
-        if (missed.changes.length > 0) this.#emit(id, { kind: 'changes', changes: held.advance(missed.changes) });
+        if (missed.changes.length > 0)
+          this.#emit(id, { kind: 'changes', changes: held.advance(missed.changes, missed.tags) });
         return held;
       case 'unknown': {
         this.#log.warn(
@@ -210,9 +236,9 @@ export class SnapshotCache {
   }
 
   async #load(id: number): Promise<LiveEnvironment | undefined> {
-    const snapshot = await this.#store.load(id);
-    if (snapshot === undefined) return this.#forget(id);
-    const environment = new LiveEnvironment(snapshot);
+    const loaded = await this.#store.load(id);
+    if (loaded === undefined) return this.#forget(id);
+    const environment = new LiveEnvironment(loaded);
     this.#environments.set(id, environment);
     return environment;
   }
@@ -241,10 +267,20 @@ async function inTime<T>(work: Promise<T>): Promise<T> {
 }
 
 const isAhead = (revision: string, { position }: LiveEnvironment): boolean =>
-  (parseRevision(revision)?.version ?? 0) > position.version;
+  (versionIn(revision) ?? 0) > position.version;
 
-/** A revision is `<version>-<8 characters>`. */
-function parseRevision(revision: string): Position | undefined {
-  const version = /^(\d{1,9})-[\w-]{8}$/.exec(revision)?.[1];
-  return version === undefined ? undefined : { version: Number(version), revision };
+/** A revision is `<version>-<8 characters>`; that of a view has an ending. */
+const REVISION = /^(\d{1,9})-[\w-]{8}(\.[\w-]{8})?$/;
+
+function versionIn(revision: string): number | undefined {
+  const version = REVISION.exec(revision)?.[1];
+  return version === undefined ? undefined : Number(version);
+}
+
+/** The position that an environment's own revision names. */
+function parseRevision(revision: string | undefined): Position | undefined {
+  const [, version, ending] = REVISION.exec(revision ?? '') ?? [];
+  return revision === undefined || version === undefined || ending !== undefined
+    ? undefined
+    : { version: Number(version), revision };
 }

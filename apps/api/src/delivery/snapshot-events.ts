@@ -15,8 +15,12 @@ export class SnapshotEvents implements StreamProtocol {
     return Buffer.concat(changes.map((change) => change.event));
   }
 
-  async catchUp(environmentId: number, revision: string): Promise<{ event: Buffer; revision: string } | undefined> {
-    const sequel = await this.snapshots.sequel(environmentId, revision === '' ? undefined : revision);
+  async catchUp(
+    environmentId: number,
+    revision: string,
+    tags: readonly string[] | null,
+  ): Promise<{ event: Buffer; revision: string } | undefined> {
+    const sequel = await this.snapshots.sequel(environmentId, revision === '' ? undefined : revision, tags);
     if (sequel instanceof EncodedSnapshot) return { event: await sequel.put(), revision: sequel.revision };
     const last = sequel?.at(-1);
     return sequel && last && { event: this.changed(sequel), revision: last.revision };

@@ -7,10 +7,14 @@ import type { EnvironmentEvent, SnapshotCache } from './snapshot-cache.js';
 
 /** What the streams of one protocol say. How they are kept, counted, caught up and ended is the same for all. */
 export type StreamProtocol = {
-  /** The event for changes that were made just now, one buffer for all streams. */
+  /** The event for changes that were made just now, one buffer for all streams that see all of the environment. */
   changed(changes: readonly PreparedChange[]): Buffer;
   /** What leads a reader on from a revision (`''`: it holds nothing), and where to; undefined when it holds the newest after all. */
-  catchUp(environmentId: number, revision: string): Promise<{ event: Buffer; revision: string } | undefined>;
+  catchUp(
+    environmentId: number,
+    revision: string,
+    tags: readonly string[] | null,
+  ): Promise<{ event: Buffer; revision: string } | undefined>;
   /** What is said first to a reader that is up to date from the start. */
   upToDate(position: Position): Buffer;
 };
@@ -20,6 +24,8 @@ export type Listener = {
   readonly protocol: StreamProtocol;
   readonly environmentId: number;
   readonly tokenId: string;
+  /** What the key sees of the environment; null: all. */
+  readonly tags: readonly string[] | null;
   readonly lastEventId: string | undefined;
   /** Of the answer, beside those that make it an event stream. */
   readonly headers: Readonly<Record<string, string>>;
@@ -31,6 +37,7 @@ type Stream = {
   readonly protocol: StreamProtocol;
   readonly environmentId: number;
   readonly tokenId: string;
+  readonly tags: readonly string[] | null;
   revision: string;
   blockedSince: number | undefined;
   /** Catching up with what it missed; other events wait until that is done. */
@@ -95,12 +102,13 @@ export class StreamHub {
   async open(response: ServerResponse, listener: Listener): Promise<void> {
     // Who left while the key was looked up will not be heard leaving again.
     if (response.destroyed) return;
-    const { protocol, environmentId, tokenId, lastEventId, headers } = listener;
+    const { protocol, environmentId, tokenId, tags, lastEventId, headers } = listener;
     const stream: Stream = {
       response,
       protocol,
       environmentId,
       tokenId,
+      tags,
       revision: lastEventId ?? NOTHING,
       blockedSince: undefined,
       catchingUp: false,
@@ -119,7 +127,7 @@ export class StreamHub {
     });
     await this.#catchUp(stream);
     // Who was up to date from the start has been sent nothing yet, and waits for a first event.
-    const position = (await this.#snapshots.environment(environmentId))?.position;
+    const position = (await this.#snapshots.environment(environmentId))?.seenBy(tags).position;
     if (stream.revision === lastEventId && position?.revision === lastEventId)
       this.#send(stream, protocol.upToDate(position), lastEventId);
   }
@@ -153,6 +161,10 @@ export class StreamHub {
     const said = new Map<StreamProtocol, Buffer>();
     for (const stream of streams) {
       if (stream.catchingUp || stream.blockedSince !== undefined) continue;
+      if (stream.tags !== null) {
+        void this.#catchUp(stream);
+        continue;
+      }
       const buffer = said.get(stream.protocol) ?? stream.protocol.changed(event.changes);
       said.set(stream.protocol, buffer);
       this.#send(stream, buffer, last.revision);
@@ -168,8 +180,8 @@ export class StreamHub {
         const environment = await this.#snapshots.environment(stream.environmentId);
         if (environment === undefined) return finish(stream);
         // Nothing is awaited between this look and the end of catching up, so no broadcast falls between.
-        if (stream.revision === environment.position.revision) return;
-        const next = await stream.protocol.catchUp(stream.environmentId, stream.revision);
+        if (stream.revision === environment.seenBy(stream.tags).position.revision) return;
+        const next = await stream.protocol.catchUp(stream.environmentId, stream.revision, stream.tags);
         if (next !== undefined) this.#send(stream, next.event, next.revision);
       }
     } catch (error) {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { createFlagList, type Context, type Evaluation, type Evaluator, type FlagList } from '@fledge/evaluation';
-import type { LiveEnvironment } from '../delivery/live-environment.js';
+import type { EnvironmentView } from '../delivery/environment-view.js';
 import { FlagTexts, isSingular, type Text } from './flag-texts.js';
 import { Pages } from './pages.js';
 
@@ -15,10 +15,10 @@ export type BulkAnswer = {
 /** The answers of environments to whole contexts, put together from texts that are written once. */
 @Injectable()
 export class BulkAnswers {
-  readonly #environments = new WeakMap<LiveEnvironment, EnvironmentAnswers>();
+  readonly #environments = new WeakMap<EnvironmentView, EnvironmentAnswers>();
   readonly #pages = new Pages();
 
-  answer(environment: LiveEnvironment, context: Context, now: number): BulkAnswer {
+  answer(environment: EnvironmentView, context: Context, now: number): BulkAnswer {
     const answers = this.#environments.get(environment) ?? new EnvironmentAnswers();
     this.#environments.set(environment, answers);
     const { pieces, hash } = answers.answer(environment.evaluator(), context, now);

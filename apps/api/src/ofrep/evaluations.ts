@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Context } from '@fledge/evaluation';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { LiveEnvironment } from '../delivery/live-environment.js';
+import type { EnvironmentView } from '../delivery/environment-view.js';
 import { BulkAnswers } from './bulk-answers.js';
 import { toEvaluated } from './evaluated.js';
 import { hourOf } from './stream-tokens.js';
@@ -10,7 +10,7 @@ import { hourOf } from './stream-tokens.js';
 const INACTIVITY_S = 120;
 
 /** What is evaluated, and when, in epoch milliseconds. */
-export type Asked = { readonly environment: LiveEnvironment; readonly context: Context; readonly now: number };
+export type Asked = { readonly environment: EnvironmentView; readonly context: Context; readonly now: number };
 
 /** Answers what was asked, whichever way the request came here. */
 @Injectable()

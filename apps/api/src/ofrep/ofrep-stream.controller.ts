@@ -77,6 +77,7 @@ export class OfrepStreamController {
       protocol: this.events,
       environmentId,
       tokenId: grant.id,
+      tags: grant.tags,
       lastEventId: typeof last === 'string' && last !== '' ? last : undefined,
       headers,
     });

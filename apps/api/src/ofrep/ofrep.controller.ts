@@ -3,7 +3,7 @@ import { ApiHeader, ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs
 import type { Grant } from '@fledge/store';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentGrant, environmentGone, environmentOf, ForEvaluation } from '../auth/access.js';
-import type { LiveEnvironment } from '../delivery/live-environment.js';
+import type { EnvironmentView } from '../delivery/environment-view.js';
 import { SnapshotCache } from '../delivery/snapshot-cache.js';
 import { BodyExamples } from '../http/openapi.js';
 import { contextOf } from './context.js';
@@ -94,12 +94,12 @@ export class OfrepController {
   }
 
   /** The environment of the key, at least as new as the revision that the client has heard of. */
-  async #environment(grant: Grant, heard: unknown): Promise<LiveEnvironment> {
+  async #environment(grant: Grant, heard: unknown): Promise<EnvironmentView> {
     const id = environmentOf(grant);
     const environment = await (typeof heard === 'string'
       ? this.snapshots.environmentAt(id, heard)
       : this.snapshots.environment(id));
     if (environment === undefined) throw environmentGone();
-    return environment;
+    return environment.seenBy(grant.tags);
   }
 }

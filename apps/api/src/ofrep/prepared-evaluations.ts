@@ -54,7 +54,7 @@ function knownIn({ authenticator, snapshots }: Memory, request: FastifyRequest):
   const headers = grant && originHeaders(request, grant.allowedOrigins);
   const id = grant?.environments?.[0]?.id;
   if (grant === undefined || headers === undefined || id === undefined) return undefined;
-  const environment = snapshots.held(id, textIn(request.query, 'flagConfigEtag'));
+  const environment = snapshots.held(id, textIn(request.query, 'flagConfigEtag'))?.seenBy(grant.tags);
   const context = contextIn(request.body);
   if (environment === undefined || context === undefined) return undefined;
   return { keyId: grant.id, headers, environment, context, now: Date.now() };

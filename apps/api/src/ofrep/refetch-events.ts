@@ -19,10 +19,17 @@ export class RefetchEvents implements StreamProtocol {
     return refetch(changes.at(-1)?.revision ?? '');
   }
 
-  async catchUp(environmentId: number, heard: string): Promise<{ event: Buffer; revision: string } | undefined> {
-    const environment = await this.snapshots.environmentAt(environmentId, heard);
-    const revision = environment?.position.revision;
-    return revision === undefined || revision === heard ? undefined : { event: refetch(revision), revision };
+  async catchUp(
+    environmentId: number,
+    heard: string,
+    tags: readonly string[] | null,
+  ): Promise<{ event: Buffer; revision: string } | undefined> {
+    const view = (await this.snapshots.environmentAt(environmentId, heard))?.seenBy(tags);
+    const revision = view?.position.revision;
+    if (view === undefined || revision === undefined || revision === heard) return undefined;
+    // What lies outside of the part that a key sees is no reason to ask again.
+    const isUntouched = view.since(heard)?.every(({ isEmpty }) => isEmpty) ?? false;
+    return { event: isUntouched ? COMMENT : refetch(revision), revision };
   }
 
   upToDate(): Buffer {

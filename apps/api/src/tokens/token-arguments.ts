@@ -7,11 +7,12 @@ export type TokenArguments = {
   readonly role?: string | undefined;
   readonly project?: string | undefined;
   readonly environment?: readonly string[] | undefined;
+  readonly tag?: readonly string[] | undefined;
   readonly expires?: string | undefined;
 };
 
 /** The request that the arguments of a command stand for. @throws RequestError 422 with every problem */
-export function tokenOf({ name, kind, role, project, environment, expires }: TokenArguments): CreateTokenDto {
+export function tokenOf({ name, kind, role, project, environment, tag, expires }: TokenArguments): CreateTokenDto {
   const isManagement = kind === 'management';
   const [only] = environment ?? [];
   const fields = {
@@ -20,6 +21,7 @@ export function tokenOf({ name, kind, role, project, environment, expires }: Tok
     role: role ?? (isManagement ? 'admin' : undefined),
     project,
     ...(isManagement ? { environments: environment } : { environment: only }),
+    tags: tag,
     expiresAt: expires,
   };
   refuse(422, 'invalid', problemsAt('', CreateTokenDto, fields));

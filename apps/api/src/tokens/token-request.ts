@@ -1,5 +1,5 @@
 import type { Problem } from '@fledge/evaluation';
-import type { Grant, NewToken, Rotation } from '@fledge/store';
+import { MANAGEMENT_TAGS, type Grant, type NewToken, type Rotation } from '@fledge/store';
 import { RequestError } from '../http/problem.js';
 import type { CreateTokenDto, RotateTokenDto } from './token.dto.js';
 
@@ -11,6 +11,7 @@ export function toNewToken(body: CreateTokenDto, grant: Grant, now: number): New
   const errors = [
     ...(body.kind === 'management' ? managementProblems(body) : environmentKeyProblems(body)),
     ...originProblems(body),
+    ...tagProblems(body),
   ];
   refuseAny([...errors, ...expiryProblems(body, now)]);
   if (grant.project !== null && body.project !== grant.project.key) {
@@ -20,9 +21,9 @@ export function toNewToken(body: CreateTokenDto, grant: Grant, now: number): New
       `The token is for project "${grant.project.key}" only and cannot make one for more.`,
     );
   }
-  const { name, kind, role, project, allowedOrigins, expiresAt } = body;
+  const { name, kind, role, project, allowedOrigins, tags, expiresAt } = body;
   const environments = body.environment === undefined ? body.environments : [body.environment];
-  return { name, kind, role, project, environments, allowedOrigins, expiresAt };
+  return { name, kind, role, project, environments, allowedOrigins, tags, expiresAt };
 }
 
 const UNIT_MS = new Map([
@@ -34,7 +35,7 @@ const UNIT_MS = new Map([
 const LONGEST_GRACE_MS = 90 * 86_400_000;
 
 /** @throws RequestError 422 with every problem */
-export function toRotation({ grace = '24h', expiresAt }: RotateTokenDto, now: number): Rotation {
+export function toRotation({ grace = '24h', expiresAt, tags }: RotateTokenDto, now: number): Rotation {
   const [, count = '', unit = ''] = /^(\d+)([smhd])$/.exec(grace) ?? [];
   const graceMs = Number(count) * (UNIT_MS.get(unit) ?? Number.NaN);
   refuseAny([
@@ -42,8 +43,9 @@ export function toRotation({ grace = '24h', expiresAt }: RotateTokenDto, now: nu
       ? []
       : [{ pointer: '/grace', code: 'too_large', message: `Expected at most 90d, got ${JSON.stringify(grace)}.` }]),
     ...expiryProblems({ expiresAt }, now),
+    ...emptyTags(tags),
   ]);
-  return { graceMs, expiresAt };
+  return { graceMs, expiresAt, tags };
 }
 
 const expiryProblems = ({ expiresAt }: { expiresAt?: string | undefined }, now: number): Problem[] =>
@@ -82,6 +84,12 @@ function originProblems({ kind, allowedOrigins }: CreateTokenDto): Problem[] {
         ],
   );
 }
+
+const tagProblems = ({ kind, tags }: CreateTokenDto): Problem[] =>
+  kind === 'management' && tags !== undefined ? [MANAGEMENT_TAGS] : emptyTags(tags);
+
+const emptyTags = (tags: readonly string[] | null | undefined): Problem[] =>
+  tags?.length === 0 ? [unwanted('/tags', 'An empty list would show no flag')] : [];
 
 /** What browsers and apps with a web view send as Origin: scheme, host and a port that is not the scheme's own. */
 const isOrigin = (text: string): boolean =>

@@ -8,6 +8,9 @@ import { IsInstant, IsKey, IsText, IsTexts, MayBeAbsent } from '../http/strings.
 
 const DURATION = /^\d{1,9}[smhd]$/;
 const KINDS: readonly TokenKind[] = ['management', 'sdk', 'client'];
+/** As many and as long as a flag may have. */
+const MOST_TAGS = 50;
+const LONGEST_TAG = 100;
 const ROLES: readonly Role[] = ['admin', 'editor', 'operator', 'viewer'];
 
 export class TokenDto {
@@ -36,6 +39,15 @@ export class TokenDto {
 
   @ApiProperty({ type: [String], nullable: true, example: null, description: 'Of client keys; null: any origin.' })
   allowedOrigins!: string[] | null;
+
+  @ApiProperty({
+    type: [String],
+    nullable: true,
+    example: ['payments'],
+    description:
+      'Of SDK and client keys: they see only flags with one of these tags, and what those need. null: every flag.',
+  })
+  tags!: string[] | null;
 
   @ApiProperty({ example: 'fledge_sdk_4kZp…', description: 'The first characters, to tell tokens apart.' })
   hint!: string;
@@ -129,6 +141,15 @@ export class CreateTokenDto extends CommentDto {
   @IsTexts(100, 300)
   allowedOrigins?: string[];
 
+  @ApiPropertyOptional({
+    type: [String],
+    description: 'Of SDK and client keys: only flags with one of these tags, and what those need. Default: every flag.',
+    example: ['payments'],
+  })
+  @MayBeAbsent()
+  @IsTexts(MOST_TAGS, LONGEST_TAG)
+  tags?: string[];
+
   @ApiPropertyOptional({ example: '2027-01-01T00:00:00Z' })
   @MayBeAbsent()
   @IsInstant()
@@ -144,6 +165,16 @@ export class RotateTokenDto extends CommentDto {
   @MayBeAbsent()
   @Matches(DURATION, { message: 'Expected a duration such as 90s, 30m, 4h or 2d' })
   grace?: string;
+
+  @ApiPropertyOptional({
+    type: [String],
+    nullable: true,
+    description: 'Of SDK and client keys: what the new one sees; null: every flag. Default: what the old one does.',
+    example: ['payments'],
+  })
+  @IsOptional()
+  @IsTexts(MOST_TAGS, LONGEST_TAG)
+  tags?: string[] | null;
 
   @ApiPropertyOptional({
     example: '2100-01-01T00:00:00Z',

@@ -50,6 +50,7 @@ export class TokensController {
     summary: 'Make a token',
     description:
       'An SDK key for one environment, a client key that may only evaluate there and that browsers may show, or a management token with a role. ' +
+      'With tags an SDK or client key sees only flags with one of them, and the flags and cohorts that those need. ' +
       'The token is in this answer and nowhere else.',
   })
   @BodyExamples(CreateTokenDto, {
@@ -60,6 +61,13 @@ export class TokensController {
       project: 'default',
       environment: 'production',
       allowedOrigins: ['https://shop.example', 'http://localhost:5173'],
+    },
+    'A key that sees the flags of one team': {
+      name: 'payments service',
+      kind: 'sdk',
+      project: 'default',
+      environment: 'production',
+      tags: ['payments'],
     },
     'A token for a script': {
       name: 'deploy bot',
