@@ -180,6 +180,22 @@ describe('writers at once', () => {
     for (const answer of answers) if (answer.status !== 201) expectProblem(answer, 409, 'key_taken');
   });
 
+  it('of whom one removes what the other has just looked up: it is looked up again, and not found', async () => {
+    const webhooks = '/projects/default/webhooks';
+    await api.admin.post(webhooks, { key: 'doomed', url: 'https://hooks.example.com/fledge' }).expect(201);
+    const other = new Client({ connectionString: api.databaseUrl });
+    await other.connect();
+    await other.query(`BEGIN; DELETE FROM webhook WHERE key = 'doomed'`);
+    const [{ pid } = { pid: 0 }] = (await other.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows;
+    const sending = send({ method: 'post', path: `${webhooks}/doomed/test`, role: 'operator' });
+    // It sees the webhook still there, and waits with what refers to it.
+    const held = 'SELECT 1 FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))';
+    while ((await sql(api.databaseUrl, held, [pid])).length === 0) await sleep(5);
+    await other.query('COMMIT');
+    await other.end();
+    expectProblem(await sending, 404, 'not_found');
+  });
+
   it('of whom some change what all environments share and others one of them, do not block each other for good', async () => {
     const writes = Array.from({ length: 40 }, (_, index) => {
       switch (index % 5) {
