@@ -290,14 +290,13 @@ describe('what counts which version', () => {
     const quiet = {
       name: 'x',
       description: 'x',
-      tags: ['x'],
       owner: 'x',
       permanent: true,
       variantInfo: { on: { name: 'x' } },
     };
     await api.admin.patch(`/projects/default/flags/${flag}`, { ...quiet, defaultVariant: 'off' }).expect(200);
     expect(await versions()).toEqual(before);
-    const seen = [{ metadata: { team: 'x' } }, { variants: { on: true, off: false, also: true } }];
+    const seen = [{ metadata: { team: 'x' } }, { tags: ['x'] }, { variants: { on: true, off: false, also: true } }];
     for (const edit of seen) {
       const earlier = await versions();
       await api.admin.patch(`/projects/default/flags/${flag}`, edit).expect(200);
@@ -305,7 +304,7 @@ describe('what counts which version', () => {
       expect([production, development]).toEqual([Number(earlier[2]) + 1, Number(earlier[3]) + 1]);
       expect([here, there]).toEqual([production, development]);
     }
-    expect((await read(`/projects/default/flags/${flag}`)).version).toBe(4);
+    expect((await read(`/projects/default/flags/${flag}`)).version).toBe(5);
   });
 
   it('an edit of an archived flag raises no version of an environment', async () => {
