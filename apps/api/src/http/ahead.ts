@@ -18,8 +18,21 @@ export function answerAhead(
     route[at] = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void => {
       const answer = answerTo(request);
       if (answer === undefined) done();
-      else void sent(answer(reply), done);
+      else atEndOfTurn(() => void sent(answer(reply), done));
     };
+  });
+}
+
+const waiting: (() => void)[] = [];
+
+/**
+ * What becomes ready in one turn of the event loop is sent at its end, one after the other. A write wakes whoever waits for it at the
+ * other end, which takes as long as everything else about such an answer; one that is awake already costs nothing to reach.
+ */
+function atEndOfTurn(send: () => void): void {
+  if (waiting.push(send) > 1) return;
+  setImmediate(() => {
+    for (const each of waiting.splice(0)) each();
   });
 }
 
