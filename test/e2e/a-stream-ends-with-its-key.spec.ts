@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '@fledge/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApi, type TestApi } from '../support/api.js';
-import { withDatabase } from '../support/history.js';
 import { ServiceClient } from '../support/service-client.js';
+import { sql } from '../support/sql.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/wait.js';
 
@@ -45,9 +45,7 @@ describe('a key that is revoked on one replica', () => {
     const { id, key } = await admin.makeKey();
     const stream = await openStream(second.url, key);
     await stream.next('put');
-    await withDatabase(first.databaseUrl, (client) =>
-      client.query(`UPDATE token SET revoked_at = now() WHERE id = $1`, [id]),
-    );
+    await sql(first.databaseUrl, `UPDATE token SET revoked_at = now() WHERE id = $1`, [id]);
     await stream.end(5_500);
     // What was asked about a key is believed for two seconds.
     const refused = async (): Promise<boolean> => {

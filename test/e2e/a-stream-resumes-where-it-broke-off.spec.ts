@@ -2,8 +2,8 @@ import { createClient } from '@fledge/sdk';
 import type { Change, Snapshot } from '@fledge/evaluation';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startApi, type TestApi } from '../support/api.js';
-import { withDatabase } from '../support/history.js';
 import { ServiceClient } from '../support/service-client.js';
+import { sql } from '../support/sql.js';
 import { openStream, type StreamEvent, type StreamReader, type StreamRequest } from '../support/sse.js';
 import { startTcpProxy, through, type TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/wait.js';
@@ -64,13 +64,14 @@ async function newest(): Promise<string> {
   return revision;
 }
 
-const logged = (): Promise<string> =>
-  withDatabase(first.databaseUrl, async (client) => {
-    const { rows } = await client.query<{ revision: string }>(
-      `SELECT revision FROM environment WHERE key = 'production'`,
-    );
-    return rows[0]?.revision ?? '';
-  });
+async function logged(): Promise<string> {
+  const [row] = await past<{ revision: string }>(`SELECT revision FROM environment WHERE key = 'production'`);
+  return row?.revision ?? '';
+}
+
+/** Asks the database past the service, for what only it can tell or do. */
+const past = <Row extends object>(statement: string, parameters?: readonly unknown[]): Promise<Row[]> =>
+  sql<Row>(first.databaseUrl, statement, parameters);
 
 const changes = (events: readonly StreamEvent[]): (readonly [number, number])[] =>
   events.map(({ data }) => [(data as Change).from, (data as Change).version]);
@@ -112,16 +113,14 @@ describe('a client that comes back with the revision it holds', () => {
 
   it('gets the whole snapshot when it is too far behind', async () => {
     const revision = await newest();
-    await withDatabase(first.databaseUrl, (client) =>
-      client.query(`
+    await past(`
       WITH place AS (SELECT id, snapshot_version AS version FROM environment WHERE key = 'production'),
       logged AS (INSERT INTO change (at, action, subject_type, subject_key, actor) VALUES (now(), 'test', 'flag', 'x', '{}') RETURNING id),
       raised AS (UPDATE environment SET snapshot_version = snapshot_version + 1500, revision = (snapshot_version + 1500) || '-aaaaaaaa'
                  WHERE key = 'production')
       INSERT INTO environment_change (environment_id, version, revision, at, change_id, patch, flags, cohorts)
       SELECT place.id, place.version + n, (place.version + n) || '-aaaaaaaa', now(), logged.id, '{}', '{}', '{}'
-      FROM place, logged, generate_series(1, 1500) AS n`),
-    );
+      FROM place, logged, generate_series(1, 1500) AS n`);
     await admin.toggle('search', true);
     await newest();
     const stream = await open({ lastEventId: revision });
@@ -141,14 +140,12 @@ describe('a client that comes back with the revision it holds', () => {
 
     // As if the database were restored from a backup that lacks the last two writes.
     const from = Number.parseInt(lost, 10);
-    await withDatabase(first.databaseUrl, async (client) => {
-      await client.query(`DELETE FROM environment_change WHERE version > $1`, [from - 2]);
-      await client.query(
-        `UPDATE environment SET snapshot_version = $1, revision = (SELECT revision FROM environment_change
-           WHERE environment_id = environment.id AND version = $1) WHERE key = 'production'`,
-        [from - 2],
-      );
-    });
+    await past(`DELETE FROM environment_change WHERE version > $1`, [from - 2]);
+    await past(
+      `UPDATE environment SET snapshot_version = $1, revision = (SELECT revision FROM environment_change
+         WHERE environment_id = environment.id AND version = $1) WHERE key = 'production'`,
+      [from - 2],
+    );
     await admin.toggle('search', false);
     const revision = await logged();
     expect(Number.parseInt(revision, 10)).toBe(from - 1);
@@ -167,10 +164,8 @@ describe('a client that comes back with the revision it holds', () => {
     const attached = await open({ lastEventId: lost });
     await attached.next('current');
     const again = lost.replace(/-.*$/, '-bbbbbbbb');
-    await withDatabase(first.databaseUrl, async (client) => {
-      await client.query(`UPDATE environment_change SET revision = $1 WHERE revision = $2`, [again, lost]);
-      await client.query(`UPDATE environment SET revision = $1 WHERE revision = $2`, [again, lost]);
-    });
+    await past(`UPDATE environment_change SET revision = $1 WHERE revision = $2`, [again, lost]);
+    await past(`UPDATE environment SET revision = $1 WHERE revision = $2`, [again, lost]);
     // A failover ends the connections.
     network.reset();
     expect(await attached.next('put', 8_000)).toMatchObject({ id: again, data: { reset: true } });

@@ -21,7 +21,8 @@ export async function sql<Row extends QueryResultRow>(
   statement: string,
   parameters: readonly unknown[] = [],
 ): Promise<Row[]> {
-  if (!/^\s*(?:SELECT|WITH)\b/i.test(statement)) editedPastTheLog.add(url);
+  if (!/^\s*(?:SELECT|WITH)\b/i.test(statement) || /\b(?:INSERT INTO|DELETE FROM|SET)\b/.test(statement))
+    editedPastTheLog.add(url);
   return (await poolOf(url).query<Row>(statement, [...parameters])).rows;
 }
 
