@@ -11,8 +11,11 @@ function poolOf(url: string): Pool {
 }
 
 const editedPastTheLog = new Set<string>();
+/** A write to what undoing reads or brings back. */
+const EDIT =
+  /\b(?:INSERT INTO|UPDATE|DELETE FROM|ALTER TABLE) (?:project|environment|flag|targeting|cohort|environment_change|change)\b/;
 
-/** Whether a spec has written to this database what the change log does not know of. */
+/** Whether a spec has edited documents or the log of this database by itself, so that what the service did cannot be undone. */
 export const isEditedPastTheLog = (url: string): boolean => editedPastTheLog.has(url);
 
 /** Asks a spec's database directly, past the service. */
@@ -21,8 +24,7 @@ export async function sql<Row extends QueryResultRow>(
   statement: string,
   parameters: readonly unknown[] = [],
 ): Promise<Row[]> {
-  if (!/^\s*(?:SELECT|WITH)\b/i.test(statement) || /\b(?:INSERT INTO|DELETE FROM|SET)\b/.test(statement))
-    editedPastTheLog.add(url);
+  if (EDIT.test(statement)) editedPastTheLog.add(url);
   return (await poolOf(url).query<Row>(statement, [...parameters])).rows;
 }
 

@@ -12,6 +12,7 @@ import {
 import type { FastifyReply } from 'fastify';
 import { CurrentGrant, ForRole } from '../auth/access.js';
 import { By } from '../auth/actor.js';
+import { Authenticator } from '../auth/authenticator.js';
 import {
   BodyExamples,
   DocumentProblems,
@@ -32,7 +33,10 @@ const ID = new ParseUUIDPipe({ exceptionFactory: () => new DomainError('not_foun
 @ApiTags('Tokens')
 @Controller('api/v1/tokens')
 export class TokensController {
-  constructor(private readonly tokens: TokenStore) {}
+  constructor(
+    private readonly tokens: TokenStore,
+    private readonly authenticator: Authenticator,
+  ) {}
 
   @Get()
   @ForRole('admin')
@@ -136,6 +140,8 @@ export class TokensController {
   ): Promise<void> {
     withinScope(await this.tokens.get(id), grant);
     await this.tokens.revoke(by, id, optional(ifMatch));
+    // The other replicas are told; who asks here next must not find what was remembered.
+    this.authenticator.forget();
   }
 }
 
