@@ -81,11 +81,11 @@ export {
   type ClaimedDelivery,
   type RetryPlan,
 } from './webhooks/delivering.js';
+export type { WebhookDocument } from './webhooks/webhook-writes.js';
 export {
   USUAL_EVENTS,
   WEBHOOK_EVENTS,
   WebhookStore,
-  type WebhookDocument,
   type WebhookEdit,
   type WebhookWithSecret,
 } from './webhooks/webhooks.js';

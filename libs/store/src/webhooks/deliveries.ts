@@ -11,7 +11,7 @@ import { ROLLOUT_CHANNEL } from '../rollouts/channel.js';
 import { clock } from '../rollouts/step.js';
 import { read, write, type Tx } from '../transaction.js';
 import { enqueue } from './outbox.js';
-import { findWebhook } from './webhooks.js';
+import { findWebhook } from './webhook-writes.js';
 
 /** A message to a webhook, and what became of it. */
 export type DeliveryDocument = {

@@ -1,19 +1,25 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
-import { In, type DataSource } from 'typeorm';
+import type { DataSource } from 'typeorm';
 import type { Actor } from '../actor.js';
-import { appendChange } from '../change-log.js';
-import { iso } from '../documents.js';
-import { EnvironmentRow } from '../entities/environment.entity.js';
 import type { ProjectRow } from '../entities/project.entity.js';
 import { WebhookRow } from '../entities/webhook.entity.js';
-import { keyTaken, notFound, refuseProblems } from '../errors.js';
+import { keyTaken, notFound } from '../errors.js';
 import { DEFAULT_LIMITS, refuseBeyond, type Limits } from '../limits.js';
 import { findProject, refuseStale, type Expected } from '../locate.js';
 import { slice, toPage, type Page, type PageQuery } from '../page.js';
 import { ROLLOUT_EVENTS } from '../rollouts/step.js';
 import type { Sealer } from '../sealing.js';
-import { insertRow, read, updateRow, write, type Tx } from '../transaction.js';
+import { insertRow, read, write, type Tx } from '../transaction.js';
+import {
+  deleteWebhook,
+  findWebhook,
+  idsOf,
+  logWebhook,
+  saveWebhook,
+  showWebhook,
+  webhookDocument,
+  type WebhookDocument,
+} from './webhook-writes.js';
 
 /** Everything a webhook can ask to be told of. */
 export const WEBHOOK_EVENTS: readonly string[] = ROLLOUT_EVENTS.map((event) => `rollout.${event}`);
@@ -26,23 +32,6 @@ export const USUAL_EVENTS: readonly string[] = [
   'rollout.completed',
   'rollout.rolled_back',
 ];
-
-/** A webhook as the API shows it: never with its secret. */
-export type WebhookDocument = {
-  readonly key: string;
-  readonly project: string;
-  readonly description: string;
-  readonly url: string;
-  readonly events: readonly string[];
-  /** null: every environment of the project. */
-  readonly environments: readonly string[] | null;
-  readonly enabled: boolean;
-  /** Until when the secret before this one signs as well. */
-  readonly oldSecretUntil: string | null;
-  readonly version: number;
-  readonly createdAt: string;
-  readonly updatedAt: string;
-};
 
 /** The answer to making or rotating one: the only time the secret is seen. A replayed request gets it without. */
 export type WebhookWithSecret = WebhookDocument & { readonly secret?: string };
@@ -95,7 +84,7 @@ export class WebhookStore {
     return read(async () => {
       const { manager } = this.dataSource;
       const owner = await findProject(manager, project);
-      return show(manager, owner, await findWebhook(manager, owner, key));
+      return showWebhook(manager, owner, await findWebhook(manager, owner, key));
     });
   }
 
@@ -136,8 +125,8 @@ export class WebhookStore {
         } catch (error) {
           throw keyTaken(error, 'webhook', key);
         }
-        const after = await show(tx, owner, row);
-        await log(tx, by, owner, 'webhook.created', null, after);
+        const after = await showWebhook(tx, owner, row);
+        await logWebhook(tx, by, owner, 'webhook.created', null, after);
         return { ...after, secret };
       },
       withoutSecret,
@@ -200,8 +189,7 @@ export class WebhookStore {
       const owner = await findProject(tx, project, true);
       const row = await findWebhook(tx, owner, key);
       refuseStale(row.version, expected);
-      await log(tx, by, owner, 'webhook.deleted', await show(tx, owner, row), null);
-      await tx.delete(WebhookRow, { id: row.id });
+      await deleteWebhook(tx, by, owner, row);
     });
   }
 
@@ -217,6 +205,8 @@ export class WebhookStore {
   }
 }
 
+const withoutSecret = ({ secret: _, ...document }: WebhookWithSecret): WebhookDocument => document;
+
 type Edit = (tx: Tx, owner: ProjectRow, row: WebhookRow) => Promise<Partial<WebhookRow>>;
 
 async function change(
@@ -231,90 +221,5 @@ async function change(
   const owner = await findProject(tx, project, true);
   const row = await findWebhook(tx, owner, key);
   refuseStale(row.version, expected);
-  const before = await show(tx, owner, row);
-  const edited = { ...row, ...(await edit(tx, owner, row)) };
-  if (isDeepStrictEqual(edited, row)) return before;
-  const { id, ...saved } = { ...edited, version: row.version + 1, updatedAt: new Date() };
-  await updateRow(tx, WebhookRow, { id }, saved);
-  const after = await show(tx, owner, { id, ...saved });
-  await log(tx, by, owner, action, before, after);
-  return after;
+  return saveWebhook(tx, by, owner, row, await edit(tx, owner, row), action);
 }
-
-const withoutSecret = ({ secret: _, ...document }: WebhookWithSecret): WebhookDocument => document;
-
-/** @throws DomainError `not_found` */
-export async function findWebhook(tx: Tx, owner: ProjectRow, key: string): Promise<WebhookRow> {
-  const row = await tx.findOne(WebhookRow, { where: { projectId: owner.id, key } });
-  if (row === null) throw notFound('webhook', key);
-  return row;
-}
-
-async function idsOf(tx: Tx, owner: ProjectRow, keys: readonly string[] | null): Promise<number[] | null> {
-  if (keys === null) return null;
-  const found = await tx.find(EnvironmentRow, {
-    where: { projectId: owner.id, key: In([...keys]) },
-    order: { id: 'ASC' },
-  });
-  const known = new Set(found.map(({ key }) => key));
-  refuseProblems(
-    keys.flatMap((key, index) =>
-      known.has(key)
-        ? []
-        : [
-            {
-              pointer: `/environments/${index}`,
-              code: 'unknown_environment',
-              message: `There is no environment "${key}" in project "${owner.key}".`,
-            },
-          ],
-    ),
-  );
-  return found.map(({ id }) => id);
-}
-
-async function show(tx: Tx, owner: ProjectRow, row: WebhookRow): Promise<WebhookDocument> {
-  const environments =
-    row.environmentIds === null
-      ? []
-      : await tx.find(EnvironmentRow, { where: { id: In(row.environmentIds) }, order: { id: 'ASC' } });
-  return webhookDocument(
-    row,
-    owner,
-    environments.map(({ key }) => key),
-  );
-}
-
-const webhookDocument = (row: WebhookRow, owner: ProjectRow, environments: readonly string[]): WebhookDocument => ({
-  key: row.key,
-  project: owner.key,
-  description: row.description,
-  url: row.url,
-  events: row.events,
-  environments: row.environmentIds === null ? null : environments,
-  enabled: row.enabled,
-  oldSecretUntil: row.oldSecretUntil === null ? null : iso(row.oldSecretUntil),
-  version: row.version,
-  createdAt: iso(row.createdAt),
-  updatedAt: iso(row.updatedAt),
-});
-
-/** In the log, which more people read, an address is its origin alone: the path of many is itself a secret. */
-const logged = (document: WebhookDocument | null): object | null =>
-  document === null ? null : { ...document, url: `${new URL(document.url).origin}/…` };
-
-const log = (
-  tx: Tx,
-  by: Actor,
-  owner: ProjectRow,
-  action: string,
-  before: WebhookDocument | null,
-  after: WebhookDocument | null,
-): Promise<string> =>
-  appendChange(tx, by, {
-    action,
-    project: owner,
-    subject: { type: 'webhook', key: (after ?? before)?.key ?? '' },
-    before: logged(before),
-    after: logged(after),
-  });
