@@ -269,9 +269,57 @@ describe('undoing', () => {
     const { body } = await api.admin.post('/tokens', { name: 'x', kind: 'management', role: 'viewer' }).expect(201);
     await undo((await newest()).id).expect(200);
     expectProblem(await api.as(body.token as string).get('/projects'), 401, 'token_refused');
-    expectProblem(await undo((await newest()).id), 409, 'not_revertable');
+    const refused = expectProblem(await undo((await newest()).id), 409, 'not_revertable');
+    expect(refused.detail).toContain('make a new one');
+  });
+
+  it('puts back what a webhook was told, takes away one that was made, and says what to do about its secret', async () => {
+    const hooks = '/projects/default/webhooks';
+    const url = 'https://hooks.example.com/first-path';
+    await api.admin.post(hooks, { key: 'chat', url, events: ['rollout.held'] }).expect(201);
+    const made = await newest();
+    const shown = async () => (await api.admin.get(`${hooks}/chat`).expect(200)).body as Record<string, unknown>;
+    const first = await shown();
+    const edit = {
+      url: 'https://hooks.example.com/other',
+      events: ['rollout.completed'],
+      environments: ['production'],
+    };
+    await api.admin.patch(`${hooks}/chat`, edit).expect(200);
+    const edited = await newest();
+    await api.admin.patch(`${hooks}/chat`, { description: 'ours' }).expect(200);
+    expectProblem(await undo(made.id), 409, 'revert_conflict');
+    const editor = api.as(
+      (await api.admin.post('/tokens', { name: 'x', kind: 'management', role: 'editor' }).expect(201)).body
+        .token as string,
+    );
+    const path = `/projects/default/changes/${edited.id}/revert`;
+    expectProblem(await editor.post(path), 403, 'forbidden');
+    const undone = await undo(edited.id).expect(200);
+    expect(await shown()).toMatchObject({ ...bare(first), description: 'ours' });
+    // Nobody reads the path in the log, which holds what one was as well.
+    expect(JSON.stringify(undone.body)).not.toMatch(/first-path|other/);
+    await undo(undone.body.id as string).expect(200);
+    expect(await shown()).toMatchObject(edit);
+    await api.admin.patch(`${hooks}/chat`, { url: 'https://hooks.example.com/third' }).expect(200);
+    expectProblem(await undo(edited.id), 409, 'revert_conflict');
+
+    const instead = async (): Promise<string> =>
+      expectProblem(await undo((await newest()).id), 409, 'not_revertable').detail;
+    await api.admin.post(`${hooks}/chat/rotate`, {}).expect(200);
+    expect(await instead()).toContain('rotate once more');
+    await api.admin.delete(`${hooks}/chat`).expect(204);
+    expect(await instead()).toContain('make it anew');
+    await api.admin.post(hooks, { key: 'chat', url }).expect(201);
+    const again = await newest();
+    await api.admin.post(`${hooks}/chat/rotate`, {}).expect(200);
+    await undo(again.id).expect(200);
+    await api.admin.get(`${hooks}/chat`).expect(404);
   });
 });
+
+/** Without what a document carries about itself. */
+const bare = ({ version: _, updatedAt: __, description: ___, ...document }: Record<string, unknown>) => document;
 
 describe('an environment', () => {
   it('is brought back to how it stood at a version or an instant, as one change', async () => {

@@ -19,6 +19,8 @@ export async function documentsIn(url: string): Promise<string[]> {
        UNION ALL SELECT 'cohort', project.key, to_jsonb(cohort) FROM cohort JOIN project ON project.id = project_id
        UNION ALL SELECT 'member', concat_ws(' ', project.key, cohort.key), jsonb_build_object('list', list, 'unit', unit)
          FROM cohort_member JOIN cohort ON cohort.id = cohort_id JOIN project ON project.id = project_id WHERE removed_by IS NULL
+       UNION ALL SELECT 'webhook', project.key, to_jsonb(webhook) - '{secret,old_secret,old_secret_until,environment_ids}'::text[]
+         FROM webhook JOIN project ON project.id = project_id
        UNION ALL SELECT 'plan', project.key, to_jsonb(rollout_plan) FROM rollout_plan JOIN project ON project.id = project_id)
      SELECT concat_ws(' ', kind, place, date_trunc('milliseconds', (body ->> 'created_at')::timestamptz),
                       body - '{id,project_id,environment_id,flag_id,cohort_id,version,created_at,updated_at}'::text[]) AS line
@@ -34,7 +36,8 @@ export async function newestChange(url: string): Promise<string> {
 
 /**
  * Undoes, the newest first, every change after `since` that nobody has undone, once the rollouts that still live are cancelled.
- * Answers how many, and what was refused. Left out: what rollouts did without touching a document, and tokens that have ended, for good.
+ * Answers how many, and what was refused. Left out: what rollouts did without touching a document, what webhooks sent or sign with,
+ * and tokens and webhooks that are gone, for good.
  */
 export async function undoEverything(
   { stores }: Runtime,
@@ -47,6 +50,9 @@ export async function undoEverything(
     `SELECT id::text AS id, action, reverts::text AS reverts FROM change
      WHERE id > $1::bigint AND subject_type <> 'rollout' AND (subject_type <> 'token' OR action = 'token.created' AND EXISTS (
        SELECT 1 FROM token WHERE token.id::text = subject_key AND revoked_at IS NULL))
+       AND (subject_type <> 'webhook' OR action IN ('webhook.created', 'webhook.updated') AND EXISTS (
+       SELECT 1 FROM webhook WHERE webhook.project_id = change.project_id AND webhook.key = subject_key
+         AND webhook.created_at <= change.at))
      ORDER BY change.id DESC`,
     [since],
   );
@@ -64,8 +70,8 @@ export async function undoEverything(
       await stores.reverts.revert(HINDSIGHT, id);
       undone += 1;
     } catch (error) {
-      // What a rollout alone may take back has commands for that.
-      if (!(error instanceof DomainError && error.code === 'not_revertable'))
+      // What a rollout said beside the flag alone may be left: marks of what is measured.
+      if (!(error instanceof DomainError && error.code === 'not_revertable' && action.startsWith('rollout.')))
         refused.push(`${id} (${action}): ${error instanceof Error ? error.message : String(error)}`);
     }
   }

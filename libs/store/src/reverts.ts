@@ -8,7 +8,9 @@ import { DEFAULT_LIMITS, type Limits } from './limits.js';
 import { laterChanges, summaryOf, type LaterChange } from './later-changes.js';
 import { undoCohort, undoMembersOf } from './revert-cohorts.js';
 import { undoEnvironment, undoFlag, undoProject } from './revert-documents.js';
+import { notRevertable, wayInstead } from './no-way-back.js';
 import { undoPlan } from './revert-plans.js';
+import { undoWebhook } from './revert-webhooks.js';
 import { changesOnlyMarks } from './rollouts/rule.js';
 import type { TargetingStore } from './targetings.js';
 import { revokeToken } from './tokens.js';
@@ -62,6 +64,8 @@ export class RevertStore {
 
   async #undo(undoing: Undoing): Promise<void> {
     const { tx, by, change } = undoing;
+    const instead = wayInstead(change);
+    if (instead !== undefined) throw notRevertable(change, instead);
     switch (change.subjectType) {
       case 'project':
         return undoProject(undoing);
@@ -78,11 +82,12 @@ export class RevertStore {
       case 'rollout-plan':
         return undoPlan(undoing);
       case 'token':
-        if (change.before !== null) throw notRevertable(change, 'a token that has ended stays so; make a new one');
         if (!(await revokeToken(tx, by, change.subjectKey, { reverts: change.id }))) throw nothingLeft();
         return;
+      case 'webhook':
+        return undoWebhook(undoing);
       default:
-        throw notRevertable(change, 'it has commands of its own for that');
+        throw notRevertable(change, 'nothing is known of undoing it');
     }
   }
 
@@ -110,6 +115,3 @@ export class RevertStore {
     );
   }
 }
-
-const notRevertable = ({ id, action }: ChangeRow, why: string): DomainError =>
-  new DomainError('not_revertable', `Change ${id} (${action}) cannot be undone: ${why}.`);

@@ -23,7 +23,7 @@ const REVERT = {
   summary: 'Undo a change',
   description:
     'Takes back field by field what the change did, as a new change; what others did beside it stays. 409 names the later changes that are in the way. ' +
-    'Needs an editor; an admin for changes of projects, environments and tokens. A token that was made is revoked; one that has ended stays so.',
+    'Needs an editor; an admin for changes of projects, environments, tokens and webhooks. A token that was made is revoked. What has no way back is refused with what to do instead.',
 };
 const REVERT_EXAMPLES = { 'Only a look': { dryRun: true }, 'With a reason': { comment: 'it broke the checkout' } };
 

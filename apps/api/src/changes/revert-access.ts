@@ -1,7 +1,7 @@
 import type { ChangeDocument, Grant } from '@fledge/store';
 import { RequestError } from '../http/problem.js';
 
-const OF_ADMINS: ReadonlySet<string> = new Set(['project', 'environment', 'token']);
+const OF_ADMINS: ReadonlySet<string> = new Set(['project', 'environment', 'token', 'webhook']);
 
 /** Undoing takes what doing takes. The route asks for an editor. @throws RequestError 403 */
 export function refuseRevert(grant: Grant, { action, subject, before, after }: ChangeDocument): void {

@@ -1,12 +1,13 @@
 import { In } from 'typeorm';
 import { isDeepStrictEqual } from 'node:util';
 import type { Actor } from '../actor.js';
-import { appendChange } from '../change-log.js';
+import { appendChange, type ChangeRecord } from '../change-log.js';
 import { iso } from '../documents.js';
 import { EnvironmentRow } from '../entities/environment.entity.js';
 import type { ProjectRow } from '../entities/project.entity.js';
 import { WebhookRow } from '../entities/webhook.entity.js';
 import { notFound, refuseProblems } from '../errors.js';
+import type { Cause } from '../scope.js';
 import { updateRow, type Tx } from '../transaction.js';
 
 /** What can happen to a webhook, in the caller's transaction, which has locked the project: for requests and reverts alike. */
@@ -97,7 +98,7 @@ export async function saveWebhook(
   owner: ProjectRow,
   row: WebhookRow,
   edit: Partial<WebhookRow>,
-  action = 'webhook.updated',
+  { action = 'webhook.updated', reverts }: Cause & { readonly action?: string } = {},
 ): Promise<WebhookDocument> {
   const before = await showWebhook(tx, owner, row);
   const edited = { ...row, ...edit };
@@ -105,13 +106,25 @@ export async function saveWebhook(
   const { id, ...saved } = { ...edited, version: row.version + 1, updatedAt: new Date() };
   await updateRow(tx, WebhookRow, { id }, saved);
   const after = await showWebhook(tx, owner, { id, ...saved });
-  await logWebhook(tx, by, owner, action, before, after);
+  const undo: MovedWebhook | undefined =
+    edited.url === row.url ? undefined : { url: { before: row.url, after: edited.url } };
+  await logWebhook(tx, by, owner, { action, before, after, reverts, undo });
   return after;
 }
 
+/** What undoing needs beside the log, which does not hold addresses. */
+export type MovedWebhook = { readonly url: { readonly before: string; readonly after: string } };
+
 /** Deletes it with what is still to be sent there. */
-export async function deleteWebhook(tx: Tx, by: Actor, owner: ProjectRow, row: WebhookRow): Promise<void> {
-  await logWebhook(tx, by, owner, 'webhook.deleted', await showWebhook(tx, owner, row), null);
+export async function deleteWebhook(
+  tx: Tx,
+  by: Actor,
+  owner: ProjectRow,
+  row: WebhookRow,
+  { reverts }: Cause = {},
+): Promise<void> {
+  const before = await showWebhook(tx, owner, row);
+  await logWebhook(tx, by, owner, { action: 'webhook.deleted', before, after: null, reverts });
   await tx.delete(WebhookRow, { id: row.id });
 }
 
@@ -119,16 +132,19 @@ export async function deleteWebhook(tx: Tx, by: Actor, owner: ProjectRow, row: W
 const logged = (document: WebhookDocument | null): object | null =>
   document === null ? null : { ...document, url: `${new URL(document.url).origin}/…` };
 
+type Logged = Pick<ChangeRecord, 'action' | 'reverts' | 'undo'> & {
+  readonly before: WebhookDocument | null;
+  readonly after: WebhookDocument | null;
+};
+
 export const logWebhook = (
   tx: Tx,
   by: Actor,
   owner: ProjectRow,
-  action: string,
-  before: WebhookDocument | null,
-  after: WebhookDocument | null,
+  { before, after, ...record }: Logged,
 ): Promise<string> =>
   appendChange(tx, by, {
-    action,
+    ...record,
     project: owner,
     subject: { type: 'webhook', key: (after ?? before)?.key ?? '' },
     before: logged(before),

@@ -126,7 +126,7 @@ export class WebhookStore {
           throw keyTaken(error, 'webhook', key);
         }
         const after = await showWebhook(tx, owner, row);
-        await logWebhook(tx, by, owner, 'webhook.created', null, after);
+        await logWebhook(tx, by, owner, { action: 'webhook.created', before: null, after });
         return { ...after, secret };
       },
       withoutSecret,
@@ -221,5 +221,5 @@ async function change(
   const owner = await findProject(tx, project, true);
   const row = await findWebhook(tx, owner, key);
   refuseStale(row.version, expected);
-  return saveWebhook(tx, by, owner, row, await edit(tx, owner, row), action);
+  return saveWebhook(tx, by, owner, row, await edit(tx, owner, row), { action });
 }
