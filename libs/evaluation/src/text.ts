@@ -10,3 +10,8 @@ export function jsonNumber(text: string): number | undefined {
 export function fold(text: string): string {
   return text.replaceAll('Σ', 'σ').replace(/[^İ]+/g, (part) => part.toLowerCase());
 }
+
+/** A name as it is, as JSON where it would break a line. */
+export function inLine(name: string): string {
+  return /\p{Cc}/u.test(name) ? JSON.stringify(name) : name;
+}

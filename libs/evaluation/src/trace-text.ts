@@ -1,4 +1,5 @@
-import type { CohortTrace, ConditionTrace, DrawTrace, GateTrace, SplitTrace, TraceStep } from './trace.js';
+import { inLine } from './text.js';
+import type { CohortTrace, ConditionTrace, DrawTrace, GateTrace, SplitTrace, TraceStep, Verdict } from './trace.js';
 
 const VALUES_SHOWN = 5;
 
@@ -16,8 +17,8 @@ function indented(lines: readonly string[]): string[] {
 }
 
 function drawText({ bucketBy, unit, salt, bucket }: DrawTrace): string {
-  if (unit === null) return `by ${bucketBy}, which the context does not have`;
-  return `by ${bucketBy} ${json(unit)} with salt ${json(salt)}, bucket ${bucket}`;
+  if (unit === null) return `by ${inLine(bucketBy)}, which the context does not have`;
+  return `by ${inLine(bucketBy)} ${json(unit)} with salt ${json(salt)}, bucket ${bucket}`;
 }
 
 function gateLine(gate: GateTrace): string {
@@ -32,12 +33,18 @@ function splitLine(split: SplitTrace): string {
   return [`split ${drawText(split)}`, ...scores].join('; ') + `: ${winner}`;
 }
 
+const BY_RULES: Readonly<Record<Verdict, string>> = {
+  true: 'by its rules',
+  false: 'in no list, and no rule lets it in',
+  unknown: 'in no list, and its rules cannot tell',
+};
+
 function cohortLines({ cohort, member, decidedBy, unit, rules = [] }: CohortTrace): string[] {
   const why = {
     missing: 'it does not exist',
     excluded: `${json(unit)} is excluded`,
     included: `${json(unit)} is included`,
-    rules: 'by its rules',
+    rules: BY_RULES[member],
     elsewhere: 'explained above',
   }[decidedBy];
   const inside = rules.flatMap((rule, index) => [
@@ -59,11 +66,20 @@ function conditionLines(condition: ConditionTrace): string[] {
   const { attribute, operator, expected, actual, ignoreCase, result } = condition;
   const fold = ignoreCase === true ? ' ignoring case' : '';
   const test = operator === 'exists' ? operator : `${operator} ${values(expected)}${fold}`;
-  return [`${not}${attribute} ${test}, is ${json(actual)}: ${result}`];
+  return [`${not}${inLine(attribute)} ${test}, is ${json(actual)}: ${result}`];
 }
 
 function served(variant: string | null): string {
   return variant === null ? "the caller's default" : json(variant);
+}
+
+/** What a prerequisite does; who is off may have an off variant, but serves nothing that counts. */
+function prerequisiteText({ serves, trace }: Extract<TraceStep, { readonly step: 'prerequisite' }>): string {
+  if (serves !== null) return `serves ${json(serves)}`;
+  const [first, last] = [trace?.[0], trace?.at(-1)];
+  if (first?.step === 'flag' && first.state !== 'enabled') return `is ${first.state}`;
+  if (last?.step === 'off') return 'is off';
+  return trace === undefined ? 'serves no variant' : `serves ${served(serves)}`;
 }
 
 function stepLines(step: TraceStep): string[] {
@@ -72,7 +88,7 @@ function stepLines(step: TraceStep): string[] {
       return [`flag ${step.flag} is ${step.state}`];
     case 'prerequisite': {
       const verdict = step.holds ? 'holds' : 'fails';
-      const line = `prerequisite ${step.flag} serves ${served(step.serves)}, wanted ${values(step.variants)}: ${verdict}`;
+      const line = `prerequisite ${step.flag} ${prerequisiteText(step)}, wanted ${values(step.variants)}: ${verdict}`;
       return [line, ...indented((step.trace ?? []).flatMap(stepLines))];
     }
     case 'rule': {

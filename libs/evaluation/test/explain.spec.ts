@@ -83,7 +83,7 @@ describe('explain', () => {
       '  fallthrough serves "a"',
       'rule staff does not apply',
       '  in cohorts staff: unknown',
-      '    cohort staff: member unknown, by its rules',
+      '    cohort staff: member unknown, in no list, and its rules cannot tell',
       '      rule 1: unknown',
       '        email ends_with ["@example.com"], is absent: unknown',
       'rule adults does not apply',
@@ -104,13 +104,54 @@ describe('explain', () => {
     ]);
   });
 
+  it('keeps a step on its line, whatever attributes are called', () => {
+    const conditions = [{ attribute: 'a\nb', operator: 'in', values: ['c\nd'] }] as const;
+    const gate = { percentage: 50, bucketBy: 'e\nf' };
+    const flag = flagOf({
+      rules: [
+        { id: 'r', conditions, serve: { variant: 'b' } },
+        { id: 's', conditions: [], gate, serve: { variant: 'b' } },
+      ],
+    });
+    expect(traceText(explain(snapshotOf([flag]), 'flag', {}, 0).trace).split('\n')).toHaveLength(6);
+  });
+
+  it('tells who is in a cohort by its rules from who is in none of its lists', () => {
+    const flag = flagOf({ rules: [{ id: 'r', conditions: [{ cohorts: ['staff'] }], serve: { variant: 'b' } }] });
+    const staff = cohortOf({
+      key: 'staff',
+      rules: [{ conditions: [{ attribute: 'x', operator: 'in', values: [1] }] }],
+    });
+    const member = (x: number): string | undefined =>
+      traceText(explain(snapshotOf([flag], [staff]), 'flag', { x }, 0).trace).split('\n')[3];
+    expect([member(1), member(2)]).toEqual([
+      '    cohort staff: member true, by its rules',
+      '    cohort staff: member false, in no list, and no rule lets it in',
+    ]);
+  });
+
   it('explains a prerequisite that fails, and what is broken', () => {
     const failing = flagOf({ offVariant: 'c', prerequisites: [{ flag: 'missing', variants: ['a'] }] });
     expect(traceText(explain(snapshotOf([failing]), 'flag', {}, 0).trace).split('\n')).toEqual([
       'flag flag is enabled',
-      'prerequisite missing serves the caller\'s default, wanted ["a"]: fails',
+      'prerequisite missing is missing, wanted ["a"]: fails',
       '  flag missing is missing',
       'off: serves "c"',
+    ]);
+    const prerequisite = (part: Parameters<typeof flagOf>[0]): string | undefined => {
+      const flag = flagOf({ prerequisites: [{ flag: 'other', variants: ['b'] }] });
+      return traceText(explain(snapshotOf([flag, flagOf({ key: 'other', ...part })]), 'flag', {}, 0).trace).split(
+        '\n',
+      )[1];
+    };
+    expect([
+      prerequisite({ enabled: false, offVariant: 'b' }),
+      prerequisite({ prerequisites: [{ flag: 'missing', variants: ['a'] }], offVariant: 'b' }),
+      prerequisite({ fallthrough: null }),
+    ]).toEqual([
+      'prerequisite other is disabled, wanted ["b"]: fails',
+      'prerequisite other is off, wanted ["b"]: fails',
+      'prerequisite other serves the caller\'s default, wanted ["b"]: fails',
     ]);
     const broken = flagOf({ fallthrough: { variant: 'nope' } });
     expect(explain(snapshotOf([broken]), 'flag', {}, 0).trace.at(-1)).toEqual({ step: 'broken', message: 'nope' });
