@@ -1,14 +1,10 @@
-import { conditionsText, conditionText, gateText, serveText } from './describe.js';
+import { conditionsText, conditionText, gateText, prerequisiteText, serveText } from './describe.js';
 import { isEqual } from './equal.js';
-import { isSameCondition } from './compare-conditions.js';
+import { conditionKey } from './compare-conditions.js';
 import type { Flag, Prerequisite, Rule } from './flag.js';
 
 function arrow(name: string, before: string, after: string): string[] {
   return before === after ? [] : [`${name} ${before} → ${after}`];
-}
-
-function prerequisiteText({ flag, variants }: Prerequisite): string {
-  return `${flag} serves ${variants.join(' or ')}`;
 }
 
 function prerequisiteChanges(before: readonly Prerequisite[], after: readonly Prerequisite[]): string[] {
@@ -30,8 +26,9 @@ function enabledText(enabled: boolean | undefined): string {
 }
 
 function ruleChanges(before: Rule, after: Rule): string[] {
-  const gone = before.conditions.filter((one) => !after.conditions.some((other) => isSameCondition(one, other)));
-  const come = after.conditions.filter((one) => !before.conditions.some((other) => isSameCondition(one, other)));
+  const [old, now] = [before, after].map(({ conditions }) => new Set(conditions.map(conditionKey)));
+  const gone = before.conditions.filter((condition) => !now?.has(conditionKey(condition)));
+  const come = after.conditions.filter((condition) => !old?.has(conditionKey(condition)));
   const changes = [
     ...arrow('is', enabledText(before.enabled), enabledText(after.enabled)),
     ...gone.map((condition) => `condition removed: ${conditionText(condition)}`),

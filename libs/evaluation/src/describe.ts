@@ -1,5 +1,6 @@
 import type { JsonValue } from './context.js';
-import type { Condition, Gate, Serve } from './flag.js';
+import type { Condition, Gate, Prerequisite, Serve } from './flag.js';
+import { inLine } from './text.js';
 
 const VALUES_SHOWN = 3;
 
@@ -14,7 +15,7 @@ export function conditionText(condition: Condition): string {
   if ('cohorts' in condition) return `${not}in cohort ${condition.cohorts.join(' or ')}`;
   const fold = condition.ignoreCase === true ? ' ignoring case' : '';
   const test = condition.operator === 'exists' ? '' : ` ${values(condition.values)}`;
-  return `${not}${condition.attribute} ${condition.operator}${test}${fold}`;
+  return `${not}${inLine(condition.attribute)} ${condition.operator}${test}${fold}`;
 }
 
 /** Conditions in words: `everyone`, or all of them joined by `and`. */
@@ -23,7 +24,7 @@ export function conditionsText(conditions: readonly Condition[]): string {
 }
 
 function drawText({ bucketBy, salt }: { readonly bucketBy?: string; readonly salt?: string }): string {
-  return `${bucketBy === undefined ? '' : ` by ${bucketBy}`}${salt === undefined ? '' : ` with salt "${salt}"`}`;
+  return `${bucketBy === undefined ? '' : ` by ${inLine(bucketBy)}`}${salt === undefined ? '' : ` with salt ${JSON.stringify(salt)}`}`;
 }
 
 /** A gate in words: `25 %`, `25 % by company, others off`. */
@@ -38,4 +39,9 @@ export function serveText(serve: Serve | null): string {
   if (serve === null) return "the caller's default";
   if ('variant' in serve) return serve.variant;
   return `split ${serve.split.map(({ variant, weight }) => `${variant} ${weight}`).join(', ')}${drawText(serve)}`;
+}
+
+/** A prerequisite in words: `payments serves on or trial`. */
+export function prerequisiteText({ flag, variants }: Prerequisite): string {
+  return `${flag} serves ${variants.join(' or ')}`;
 }

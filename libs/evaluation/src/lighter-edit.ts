@@ -5,11 +5,11 @@ import type { Movement } from './movement.js';
 import { distribution } from './sequence.js';
 import type { Sequence, Served, Stage } from './sequence.js';
 
-/** An edit that moves fewer than the one intended and gives the variant that grows the same share. */
+/** An edit that moves fewer than the one intended and gives every variant that grows the same share. */
 export type LighterEdit = {
   /** What to do instead, in words. */
   readonly text: string;
-  /** The variant that grows; null when none does, and the edit only shuffles. */
+  /** The variant that grows most; null when none does, and the edit only shuffles. */
   readonly variant: string | null;
   /** The share of the audience that the variant gets either way; 0 for null. */
   readonly share: number;
@@ -31,11 +31,15 @@ function isSplit(serve: Serve | null): serve is Split {
   return serve !== null && 'split' in serve;
 }
 
-/** The variant that gains most; null when none does. */
-function growing(before: ReadonlyMap<Served, number>, after: ReadonlyMap<Served, number>): string | null {
+type Shares = ReadonlyMap<Served, number>;
+
+/** The variants that gain, the one that gains most first. */
+function growing(before: Shares, after: Shares): Served[] {
   const gains = [...after].map(([variant, share]) => ({ variant, gain: share - (before.get(variant) ?? 0) }));
-  const [best] = gains.sort((a, b) => b.gain - a.gain);
-  return best !== undefined && best.gain > TOLERANCE ? best.variant : null;
+  return gains
+    .filter(({ gain }) => gain > TOLERANCE)
+    .sort((a, b) => b.gain - a.gain)
+    .map(({ variant }) => variant);
 }
 
 /** The old weights with one variant at the wanted share: the others keep their proportions, so only that one's units move. */
@@ -91,8 +95,11 @@ function fromNew(was: Stage, becomes: Stage): Candidate[] {
   return found;
 }
 
-function replaced({ salt, stages }: Sequence, index: number, stage: Stage, { gate, serve }: Candidate): Sequence {
-  return { salt, stages: stages.with(index, { gate: gate ?? stage.gate, serve: serve ?? stage.serve }) };
+function replaced(sequence: Sequence, index: number, stage: Stage, { gate, serve }: Candidate): Sequence {
+  return {
+    ...sequence,
+    stages: sequence.stages.with(index, { gate: gate ?? stage.gate, serve: serve ?? stage.serve }),
+  };
 }
 
 /** A lighter edit of the first stage that differs, if one of those known is lighter; `move` tries an edit. */
@@ -102,16 +109,19 @@ export function lighterEdit(
   intended: Movement,
   move: (after: Sequence) => Movement,
 ): LighterEdit | undefined {
+  // Whatever gives the growing variants the same shares moves as many as these gain, so no edit does better than the minimum.
+  if (intended.moved.share - intended.moved.error <= intended.minimum) return undefined;
   const index = after.stages.findIndex((stage, at) => JSON.stringify(stage) !== JSON.stringify(before.stages[at]));
   const [was, becomes] = [before.stages[index], after.stages[index]];
   if (was === undefined || becomes === undefined) return undefined;
   const wanted = distribution(after);
-  const variant = growing(distribution(before), wanted);
+  const grow = growing(distribution(before), wanted);
+  const variant = grow[0] ?? null;
   const share = variant === null ? 0 : (wanted.get(variant) ?? 0);
   const reaches = (sequence: Sequence): boolean => {
     const shares = distribution(sequence);
-    if (variant === null) return minimumMoved(shares, wanted) <= TOLERANCE;
-    return Math.abs((shares.get(variant) ?? 0) - share) <= TOLERANCE;
+    if (grow.length === 0) return minimumMoved(shares, wanted) <= TOLERANCE;
+    return grow.every((one) => Math.abs((shares.get(one) ?? 0) - (wanted.get(one) ?? 0)) <= TOLERANCE);
   };
   const tries = [
     { edit: { text: 'leave it as it is: the shares are the same already' }, sequence: before },

@@ -1,7 +1,5 @@
 import { threshold } from './bucket.js';
-import type { Flag, Gate, Serve, Split } from './flag.js';
-import { fmix32, murmur3 } from './murmur3.js';
-import { winner } from './split.js';
+import type { Flag, Gate, Rule, Serve, Split } from './flag.js';
 
 /** A variant, or null for the caller's default. */
 export type Served = string | null;
@@ -10,63 +8,13 @@ export type Served = string | null;
 export type Stage = { readonly gate: Gate | undefined; readonly serve: Serve | null };
 
 /** What an audience goes through, in order; whoever nothing decides gets the caller's default. */
-export type Sequence = { readonly salt: string; readonly stages: readonly Stage[] };
+export type Sequence = { readonly salt: string; readonly off: Served; readonly stages: readonly Stage[] };
 
 const WHOLE = 2 ** 32;
-const UNIT = 'targetingKey';
 
-function place(draw: Gate | Split, salt: string): { readonly stream: string; readonly salt: string } {
-  return { stream: draw.bucketBy ?? UNIT, salt: draw.salt ?? salt };
-}
-
-/** The hashes of synthetic units, a stream of them for each attribute that is bucketed. */
-export type Streams = (attribute: string) => Int32Array;
-
-/** Streams of so many units: `sample-0 …` for the targeting key, and others for every other attribute. */
-export function createStreams(sample: number): Streams {
-  const streams = new Map<string, Int32Array>();
-  return (attribute) => {
-    const known = streams.get(attribute);
-    if (known !== undefined) return known;
-    const prefix = attribute === UNIT ? 'sample-' : `${attribute}:sample-`;
-    const hashes = Int32Array.from({ length: sample }, (_, index) => murmur3(`${prefix}${index}`));
-    streams.set(attribute, hashes);
-    return hashes;
-  };
-}
-
-type Decide = (unit: number) => Served | undefined;
-
-function compileServe(serve: Serve | null, salt: string, streams: Streams): Decide {
-  if (serve === null) return () => null;
-  if ('variant' in serve) return () => serve.variant;
-  const shares = serve.split
-    .filter(({ weight }) => weight > 0)
-    .sort((a, b) => (a.variant < b.variant ? -1 : 1))
-    .map(({ variant, weight }) => ({ variant, weight, hash: murmur3(variant) | 0 }));
-  const at = place(serve, salt);
-  const [hashes, saltHash] = [streams(at.stream), murmur3(at.salt) | 0];
-  return (unit) => shares[winner(fmix32((hashes[unit] ?? 0) ^ saltHash), shares)]?.variant;
-}
-
-function compileStage({ gate, serve }: Stage, salt: string, streams: Streams): Decide {
-  const inside = compileServe(serve, salt, streams);
-  if (gate === undefined) return inside;
-  const at = place(gate, salt);
-  const [hashes, saltHash, limit] = [streams(at.stream), murmur3(at.salt) | 0, threshold(gate.percentage)];
-  return (unit) => (fmix32((hashes[unit] ?? 0) ^ saltHash) >>> 0 < limit ? inside(unit) : gate.otherwise);
-}
-
-/** What each synthetic unit gets from a sequence. */
-export function compileSequence({ salt, stages }: Sequence, streams: Streams): (unit: number) => Served {
-  const decides = stages.map((stage) => compileStage(stage, salt, streams));
-  return (unit) => {
-    for (const decide of decides) {
-      const served = decide(unit);
-      if (served !== undefined) return served;
-    }
-    return null;
-  };
+/** Where a gate or split looks: at which attribute, under which salt. */
+export function place(draw: Gate | Split, salt: string): { readonly attribute: string; readonly salt: string } {
+  return { attribute: draw.bucketBy ?? 'targetingKey', salt: draw.salt ?? salt };
 }
 
 function sharesOf(serve: Serve | null): readonly (readonly [Served, number])[] {
@@ -108,13 +56,18 @@ export function distribution({ salt, stages }: Sequence): Map<Served, number> {
   return shares;
 }
 
-/** The sequence of a flag for those who meet the conditions of exactly the rules that `meets` picks. */
-export function sequenceOf(flag: Flag, meets: (rule: Flag['rules'][number]) => boolean, holds: boolean): Sequence {
-  if (!flag.enabled || !holds) {
-    const serve = flag.offVariant === null ? null : { variant: flag.offVariant };
-    return { salt: flag.key, stages: [{ gate: undefined, serve }] };
-  }
-  const rules = flag.rules.filter((rule) => rule.enabled !== false && meets(rule));
-  const stages = rules.map(({ gate, serve }) => ({ gate, serve }));
-  return { salt: flag.key, stages: [...stages, { gate: undefined, serve: flag.fallthrough }] };
+/** The sequence for those who meet the conditions of exactly the rules that `meets` picks. */
+export type Sequences = (meets: (rule: Rule) => boolean, holds: boolean) => Sequence;
+
+/** The sequences of a flag. A rule is the same stage, identically, in all of them. */
+export function sequencesOf({ key: salt, enabled, offVariant: off, rules, fallthrough }: Flag): Sequences {
+  const last: Stage = { gate: undefined, serve: fallthrough };
+  const none: Stage = { gate: undefined, serve: off === null ? null : { variant: off } };
+  const inForce = rules
+    .filter((rule) => rule.enabled !== false)
+    .map((rule) => ({ rule, stage: { gate: rule.gate, serve: rule.serve } }));
+  return (meets, holds) => {
+    if (!enabled || !holds) return { salt, off, stages: [none] };
+    return { salt, off, stages: [...inForce.filter(({ rule }) => meets(rule)).map(({ stage }) => stage), last] };
+  };
 }

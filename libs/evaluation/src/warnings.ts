@@ -1,6 +1,6 @@
 import type { Cohort } from './cohort.js';
 import { parts } from './bucket.js';
-import { covers, exclude, isNegation } from './compare-conditions.js';
+import { contradict, covers, exclude } from './compare-conditions.js';
 import type { Condition, Flag, Gate, Rule, Serve, Split } from './flag.js';
 import type { Problem } from './problem.js';
 
@@ -47,7 +47,7 @@ function decidesAll({ gate, serve }: Judged): boolean {
 
 function unreachable(rule: Judged, earlier: readonly Judged[]): Problem | undefined {
   const { conditions, pointer } = rule;
-  if (conditions.some(isNever) || conditions.some((one) => conditions.some((other) => isNegation(one, other))))
+  if (conditions.some(isNever) || conditions.some((one) => conditions.some((other) => contradict(one, other))))
     return warn(pointer, 'unreachable_rule', `No context can meet the conditions of ${rule.name}.`);
   const first = earlier.find((other) => {
     const unit = unitNeeded(other);

@@ -27,16 +27,17 @@ function movementLines({ moved, minimum, switched, moves }: Movement): string[] 
   return [`${shareText(moved)} move, at least ${percent(minimum)} have to: ${moves.map(moveText).join(', ')}`, between];
 }
 
-function ruleLines({ rule, movement, lighter }: RuleMoves): string[] {
-  const name = rule === null ? 'whom no rule is for' : `${rule}, of those it is for`;
+function ruleLines({ rule, conditions = '', movement, lighter }: RuleMoves, isTwice: boolean): string[] {
+  const name = isTwice ? `${rule} (${conditions})` : `${rule}, of those it is for`;
   const lines = movement === null ? ['there can be nobody'] : movementLines(movement);
   const proposal =
     lighter === undefined ? [] : [`lighter: ${lighter.text}, which moves ${percent(lighter.moved)} instead`];
-  return [...lines, ...proposal].map((line) => `${name}: ${line}`);
+  return [...lines, ...proposal].map((line) => `${rule === null ? 'whom no rule is for' : name}: ${line}`);
 }
 
 /** Who moves, for people: what moves and where to, whether anybody goes from one treatment to another, and what would be lighter; a line each. */
 export function whoMovesText({ everyone, rules }: WhoMoves): string {
   const whole = everyone === null ? [] : movementLines(everyone).map((line) => `everyone: ${line}`);
-  return [...whole, ...rules.flatMap(ruleLines)].join('\n');
+  const isTwice = ({ rule }: RuleMoves): boolean => rules.filter((other) => other.rule === rule).length > 1;
+  return [...whole, ...rules.flatMap((each) => ruleLines(each, isTwice(each)))].join('\n');
 }

@@ -1,12 +1,14 @@
 import { audiencesOf, closure, meets, traitsOf } from './audiences.js';
 import type { Audience, Traits } from './audiences.js';
 import { conditionsKey } from './compare-conditions.js';
+import { conditionsText } from './describe.js';
 import type { Flag, Rule } from './flag.js';
 import { lighterEdit } from './lighter-edit.js';
 import type { LighterEdit } from './lighter-edit.js';
 import { movement } from './movement.js';
 import type { Movement } from './movement.js';
-import { createStreams, sequenceOf } from './sequence.js';
+import { Sample } from './sample.js';
+import { sequencesOf } from './sequence.js';
 import type { Sequence } from './sequence.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -26,8 +28,10 @@ export type WhoMoves = {
 /** Units that meet a rule's conditions and no earlier rule's; null when there can be none. */
 export type RuleMoves = {
   readonly rule: string | null;
+  /** Whom the rule is for, in words: a rule whose conditions are edited is there twice. Absent for the fallthrough. */
+  readonly conditions?: string;
   readonly movement: Movement | null;
-  /** An edit that gives the growing variant the same share and moves fewer. */
+  /** An edit that gives the growing variants the same shares and moves fewer. */
   readonly lighter?: LighterEdit;
 };
 
@@ -44,11 +48,11 @@ function rulesOf(before: Flag, after: Flag): readonly { readonly side: Flag; rea
 }
 
 /** Those who meet the rule's conditions and no earlier rule's; undefined when an earlier rule's are among them. */
-function audienceOf(side: Flag, rule: Rule, { all, prerequisites }: Traits): Audience | undefined {
-  const own = all.filter((trait) => trait.key === conditionsKey(rule.conditions));
-  const audience = closure([...prerequisites, ...own], all);
+function audienceOf(side: Flag, rule: Rule, traits: Traits): Audience | undefined {
+  const own = traits.of(rule);
+  const audience = closure([...traits.prerequisites, ...(own === undefined ? [] : [own])], traits);
   const earlier = side.rules.slice(0, side.rules.indexOf(rule)).filter((other) => other.enabled !== false);
-  return earlier.some((other) => meets(audience, other)) ? undefined : audience;
+  return earlier.some((other) => meets(audience, other, traits)) ? undefined : audience;
 }
 
 /**
@@ -57,27 +61,28 @@ function audienceOf(side: Flag, rule: Rule, { all, prerequisites }: Traits): Aud
  * unless they are edited; every context is taken to have its units. Exact for the units `sample-0` … and the same at
  * every call.
  */
-export function whoMoves(before: Flag, after: Flag, snapshot: Pick<Snapshot, 'flags'>, sample = 100_000): WhoMoves {
-  const streams = createStreams(sample);
+export function whoMoves(before: Flag, after: Flag, snapshot: Pick<Snapshot, 'flags'>, size = 100_000): WhoMoves {
+  const sample = new Sample(size);
   const traits = traitsOf(before, after, snapshot);
-  const sequences = (audience: Audience): Both => [
-    sequenceOf(before, (rule) => meets(audience, rule), traits.holds(before, audience)),
-    sequenceOf(after, (rule) => meets(audience, rule), traits.holds(after, audience)),
-  ];
+  const [ofBefore, ofAfter] = [sequencesOf(before), sequencesOf(after)];
+  const sequences = (audience: Audience): Both => {
+    const met = (rule: Rule): boolean => meets(audience, rule, traits);
+    return [ofBefore(met, traits.holds(before, audience)), ofAfter(met, traits.holds(after, audience))];
+  };
   // Audiences that go through the same stages move alike.
   const known = new Map<string, Movement>();
   const move = (both: Both): Movement => {
-    const key = JSON.stringify(both);
-    const result = known.get(key) ?? movement(...both, sample, streams);
-    known.set(key, result);
+    const name = both.map((sequence) => sample.nameOf(sequence)).join(' ');
+    const result = known.get(name) ?? movement(...both, sample);
+    known.set(name, result);
     return result;
   };
-  const moveRule = (rule: string | null, audience: Audience | undefined): RuleMoves => {
-    if (audience === undefined) return { rule, movement: null };
+  const moveAudience = (audience: Audience | undefined): Omit<RuleMoves, 'rule'> => {
+    if (audience === undefined) return { movement: null };
     const both = sequences(audience);
     const moves = move(both);
     const lighter = lighterEdit(...both, moves, (edit) => move([both[0], edit]));
-    return { rule, movement: moves, ...(lighter !== undefined && { lighter }) };
+    return { movement: moves, ...(lighter !== undefined && { lighter }) };
   };
   const { audiences, more } = audiencesOf(traits);
   const [only] = audiences;
@@ -85,7 +90,7 @@ export function whoMoves(before: Flag, after: Flag, snapshot: Pick<Snapshot, 'fl
     flag.rules.some((rule) => rule.enabled !== false && rule.conditions.length === 0),
   );
   return {
-    sample,
+    sample: size,
     everyone: traits.all.length === 0 && only !== undefined ? move(sequences(only)) : null,
     audiences: audiences.map((audience) => ({
       meets: audience.map(({ text }) => text),
@@ -93,8 +98,12 @@ export function whoMoves(before: Flag, after: Flag, snapshot: Pick<Snapshot, 'fl
     })),
     more,
     rules: [
-      ...rulesOf(before, after).map(({ side, rule }) => moveRule(rule.id, audienceOf(side, rule, traits))),
-      moveRule(null, nobody ? undefined : closure(traits.prerequisites, traits.all)),
+      ...rulesOf(before, after).map(({ side, rule }) => ({
+        rule: rule.id,
+        conditions: conditionsText(rule.conditions),
+        ...moveAudience(audienceOf(side, rule, traits)),
+      })),
+      { rule: null, ...moveAudience(nobody ? undefined : closure(traits.prerequisites, traits)) },
     ],
   };
 }

@@ -95,16 +95,33 @@ describe('whoMoves', () => {
     expect(lighter?.moved).toBeCloseTo(0.05, 2);
   });
 
+  const reweighted = (
+    before: Readonly<Record<string, number>>,
+    after: Readonly<Record<string, number>>,
+    more: Partial<Flag> = {},
+  ) => whoMoves(flagOf({ ...more, fallthrough: split(before) }), flagOf({ ...more, fallthrough: split(after) }), none);
+
   it('proposes to change one weight alone', () => {
-    const [before, after] = [
-      { a: 33, b: 33, c: 34 },
-      { a: 20, b: 40, c: 40 },
-    ].map((weights) => flagOf({ fallthrough: split(weights) }));
-    if (before === undefined || after === undefined) throw new Error('there are two');
-    const result = whoMoves(before, after, none);
-    expect((result.everyone?.moved.share ?? 1) / (result.everyone?.minimum ?? 1)).toBeLessThan(1.05);
-    expect(result.rules.at(-1)?.lighter).toMatchObject({ variant: 'b', share: 0.4 });
-    expect(result.rules.at(-1)?.lighter?.moved).toBeCloseTo(0.07, 2);
+    const { everyone: moves, rules } = reweighted({ a: 5, b: 5, c: 90 }, { a: 5, b: 40, c: 55 });
+    expect(rules.at(-1)?.lighter).toMatchObject({ variant: 'b', share: 0.4 });
+    expect(rules.at(-1)?.lighter?.moved).toBeLessThan(moves?.moved.share ?? 0);
+  });
+
+  it('proposes nothing that would give another growing variant less', () => {
+    for (const [before, after] of [
+      [
+        { a: 33, b: 33, c: 34 },
+        { a: 20, b: 40, c: 40 },
+      ],
+      [
+        { a: 10, b: 10, c: 80 },
+        { a: 20, b: 20, c: 60 },
+      ],
+    ] as const) {
+      const { everyone: moves, rules } = reweighted(before, after);
+      expect((moves?.moved.share ?? 1) / (moves?.minimum ?? 1)).toBeLessThan(1.05);
+      expect(rules.at(-1)).not.toHaveProperty('lighter');
+    }
   });
 
   it('counts apart those who go from one treatment to another', () => {
@@ -113,6 +130,27 @@ describe('whoMoves', () => {
     const { switched, moved } = everyone(before, after);
     expect(switched).toEqual(moved);
     expect(switched.share).toBeCloseTo(0.5, 2);
+  });
+
+  it('counts who goes between treatments when one of them outgrows what everyone else gets', () => {
+    const { everyone: moves } = reweighted({ a: 20, b: 20, c: 60 }, { a: 20, b: 45, c: 35 });
+    const between = moves?.moves.find(({ from, to }) => from === 'a' && to === 'b');
+    expect(between?.units).toBeGreaterThan(0);
+    expect(moves?.switched.units).toBe(between?.units);
+    const off = reweighted({ a: 1, b: 8, c: 1 }, { a: 3, b: 3, c: 4 }, { offVariant: 'c' }).everyone;
+    const fromB = off?.moves.find(({ from, to }) => from === 'b' && to === 'a');
+    expect(off?.switched.units).toBe(fromB?.units);
+  });
+
+  it('knows what everyone else gets where a rule decides all of them', () => {
+    const [before, after] = [
+      { a: 10, b: 10, c: 80 },
+      { a: 20, b: 20, c: 60 },
+    ].map((weights) => flagOf({ rules: [rule('r', { serve: split(weights) })], fallthrough: null }));
+    if (before === undefined || after === undefined) throw new Error('there are two');
+    expect(everyone(before, after).switched.units).toBe(0);
+    const { moved, switched } = everyone(gate(10, { otherwise: 'c' }), gate(30, { otherwise: 'c' }));
+    expect([moved.units > 0, switched.units]).toEqual([true, 0]);
   });
 
   it('answers for audiences when conditions are in force, and for everyone when none are', () => {
@@ -153,6 +191,59 @@ describe('whoMoves', () => {
       ['country in "DE"', 'plan in "pro" and country in "DE"'],
     ]);
     expect(rules.find(({ rule: id }) => id === 'pro')?.movement).toBeNull();
+  });
+
+  it('tells no audience that cannot be: who meets fewer values, a nearer limit or one cohort of several meets the wider condition', () => {
+    const wider: readonly (readonly [narrow: Condition, wide: Condition])[] = [
+      [DE, { ...DE, values: ['AT', 'DE'] }],
+      [{ cohorts: ['staff'] }, { cohorts: ['staff', 'friends'] }],
+      [
+        { ...DE, values: ['AT', 'DE'], negate: true },
+        { ...DE, negate: true },
+      ],
+      [
+        { attribute: 'age', operator: 'gte', values: [21] },
+        { attribute: 'age', operator: 'gte', values: [18] },
+      ],
+      [
+        { attribute: 'app', operator: 'semver_gt', values: ['1.10'] },
+        { attribute: 'app', operator: 'semver_gte', values: ['1.9'] },
+      ],
+    ];
+    for (const [narrow, wide] of wider) {
+      const [before, after] = [narrow, wide].map((one) => flagOf({ rules: [rule('r', { conditions: [one] })] }));
+      if (before === undefined || after === undefined) throw new Error('there are two');
+      const { audiences } = whoMoves(before, after, none, 100);
+      expect(audiences.map(({ meets, movement }) => [meets.length, movement.moved.share])).toEqual([
+        [0, 0],
+        [1, 1],
+        [2, 0],
+      ]);
+    }
+  });
+
+  it('has an audience for every context', () => {
+    const scalar = fc.constantFrom<string | number>(0, 1, 2, '1', '1.0', 'a');
+    const values = fc.uniqueArray(scalar, { minLength: 1, maxLength: 3 });
+    const operator = fc.constantFrom('in', 'num_eq', 'lt', 'lte', 'gt', 'gte', 'exists');
+    const condition = fc
+      .record({ attribute: fc.constantFrom('x', 'y'), operator, values, negate: fc.boolean() })
+      .map((one): Condition => (one.operator === 'exists' ? { ...one, values: [] } : one));
+    const byText = (a = '', b = ''): number => a.localeCompare(b);
+    const context = fc.record({ x: scalar, y: scalar }, { requiredKeys: [] });
+    fc.assert(
+      fc.property(fc.array(condition, { minLength: 1, maxLength: 4 }), context, (conditions, attributes) => {
+        const rules = conditions.map((one, index) => rule(`r${index}`, { conditions: [one] }));
+        const single = createEvaluator(snapshotOf(rules.map((one) => flagOf({ key: one.id, rules: [one] }))));
+        const met = rules.filter(({ id }) => single.evaluate(id, attributes, 0).reason === 'TARGETING_MATCH');
+        const { audiences } = whoMoves(flagOf({ rules }), flagOf({ rules }), none, 1);
+        const texts = met.map((one) => whoMoves(flagOf({ rules: [one] }), flagOf(), none, 1).rules[0]?.conditions);
+        expect(audiences.map(({ meets }) => meets.toSorted(byText))).toContainEqual(
+          [...new Set(texts)].toSorted(byText),
+        );
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it('tells at most 64 audiences apart', () => {
@@ -217,6 +308,16 @@ describe('whoMoves', () => {
     expect(lines(five, forty).at(-1)).toBe(
       'whom no rule is for: lighter: keep the split and change the weight of b alone, which moves 35.41 % instead',
     );
+  });
+
+  it('tells a rule whose conditions are edited twice, by whom it is for', () => {
+    const [before, after] = [DE, FR].map((one) => flagOf({ rules: [rule('r', { conditions: [one] })] }));
+    if (before === undefined || after === undefined) throw new Error('there are two');
+    const lines = whoMovesText(whoMoves(before, after, none, 100)).split('\n');
+    expect(lines.filter((line) => line.includes('→'))).toEqual([
+      'r (country in "FR"): 100 % ± 0 % move, at least 100 % have to: a → b 100 %',
+      'r (country in "DE"): 100 % ± 0 % move, at least 100 % have to: b → a 100 %',
+    ]);
   });
 
   it('is the same at every call', () => {

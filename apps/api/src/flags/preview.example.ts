@@ -38,7 +38,7 @@ export const PREVIEW_EXAMPLE = {
     ],
     more: false,
     rules: [
-      { rule: 'germany', movement: GROWS },
+      { rule: 'germany', conditions: 'country in "DE"', movement: GROWS },
       { rule: null, movement: UNMOVED },
     ],
   },

@@ -68,7 +68,12 @@ class LighterEditDto {
   @ApiProperty({ example: 'keep the split and change the weight of b alone' })
   text!: string;
 
-  @ApiProperty({ type: String, nullable: true, example: 'b', description: 'The variant that grows; null: none does.' })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: 'b',
+    description: 'The variant that grows most; null: none does.',
+  })
   variant!: string | null;
 
   @ApiProperty({ example: 0.4, description: 'The share it gets, by this edit as by the one asked about.' })
@@ -88,12 +93,18 @@ class RuleMovesDto {
   @ApiProperty({ type: String, nullable: true, example: 'germany', description: 'null: the fallthrough.' })
   rule!: string | null;
 
+  @ApiPropertyOptional({
+    example: 'country in "DE"',
+    description: 'Whom the rule is for: a rule whose conditions are edited is there twice. Absent for the fallthrough.',
+  })
+  conditions?: string;
+
   @ApiProperty({ ...MOVEMENT_OR_NULL, description: 'null: an earlier rule is for all of them.' })
   movement!: MovementDto | null;
 
   @ApiPropertyOptional({
     type: LighterEditDto,
-    description: 'An edit that gives the growing variant the same share and moves fewer.',
+    description: 'An edit that gives the growing variants the same shares and moves fewer.',
   })
   lighter?: LighterEditDto;
 }
