@@ -95,7 +95,7 @@ describe('why did user-7 not get it last Tuesday at 14:03?', () => {
 
   it('is answered for a moment however its zone is written', async () => {
     const utc = new Date(moments.tuesday);
-    const there = new Date(utc.getTime() + 90 * 60_000).toISOString().replace('Z', '+01:30');
+    const there = new Date(utc.getTime() + 90 * 60_000).toISOString().replace('T', 't').replace('Z', '+01:30');
     const { evaluation, text, version } = await why({ context: USER, at: there });
     expect({ evaluation, text, version }).toEqual(
       (({ at: _, trace: __, ...rest }) => rest)(await why({ context: USER, at: moments.tuesday })),
@@ -212,7 +212,7 @@ describe('what cannot be explained', () => {
     [{ context: USER, when: 'now' }, '/when'],
   ])('is %j, and the problem is named', async (body, pointer) => {
     const answer = await api.as(viewer).post(`${FLAG}/explain`, body).expect(422);
-    expect((answer.body as { errors: { pointer: string }[] }).errors.map((one) => one.pointer)).toContain(pointer);
+    expect((answer.body as { errors: { pointer: string }[] }).errors.map((one) => one.pointer)).toEqual([pointer]);
   });
 
   it("is nobody's business but those who may read flags here", async () => {

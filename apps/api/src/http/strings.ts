@@ -4,12 +4,12 @@ import { KEY_PATTERN } from '@fledge/evaluation';
 import {
   ArrayMaxSize,
   IsArray,
-  IsISO8601,
   IsString,
   Matches,
   MaxLength,
   ValidateBy,
   ValidateIf,
+  isISO8601,
 } from 'class-validator';
 
 /** What keys look like; `.` and `..` cannot match. */
@@ -44,10 +44,15 @@ const INSTANT =
   /^(?!0000)\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:0\d|1[0-4]):[0-5]\d)$/;
 
 /** An RFC 3339 date-time with its zone, of a day that exists. */
-export const IsInstant = () => {
-  const message = 'Expected an RFC 3339 date-time with a zone, such as 2026-11-23T10:00:00Z';
-  return applyDecorators(Matches(INSTANT, { message }), IsISO8601({ strict: true }, { message }));
-};
+export const IsInstant = () =>
+  ValidateBy({
+    name: 'isInstant',
+    validator: {
+      validate: (value: unknown) =>
+        typeof value === 'string' && INSTANT.test(value) && isISO8601(value.toUpperCase(), { strict: true }),
+      defaultMessage: () => 'Expected an RFC 3339 date-time with a zone, such as 2026-11-23T10:00:00Z',
+    },
+  });
 
 /** 0 to 100 with at most three decimals. class-validator's own check of decimals fails on numbers like 1e-7. */
 export const IsPercentage = () =>

@@ -123,7 +123,7 @@ const CODES: Readonly<Record<string, string>> = {
   isDuration: 'format',
   isPosition: 'unknown_value',
   isIn: 'unknown_value',
-  isIso8601: 'format',
+  isInstant: 'format',
   matches: 'format',
   maxLength: 'too_long',
   minLength: 'too_short',
