@@ -33,7 +33,7 @@ export type Told = {
 export interface TestClient extends FledgeClient {
   /** Sets flags for everyone, beside those already set; listeners to `change` hear of it. */
   set(flags: TestFlags): void;
-  /** Sets flags for contexts that have all these attributes (text, numbers, booleans); later calls win over earlier ones. */
+  /** Sets flags for contexts that have all these attributes (text, numbers, booleans), whatever `set` says; later calls of this win over earlier ones. */
   setFor(attributes: Context, flags: TestFlags): void;
   /** Every evaluation asked for one by one since the start or the last `forget`, in order. */
   readonly asked: readonly Asked[];
@@ -66,11 +66,17 @@ const valuesOf = (flags: TestFlags): [key: string, value: JsonValue][] =>
     return [key, value];
   });
 
+/** What the variant of a value is most likely called, so that `run` finds its code. */
+const variantOf = (value: JsonValue): string | undefined => {
+  if (typeof value === 'boolean') return value ? 'on' : 'off';
+  return typeof value === 'string' && value !== '' ? value : undefined;
+};
+
 /** The flag that serves `value` to everyone except those whom the overrides single out, the last one first. */
 const flagOf = (key: string, value: JsonValue | undefined, overrides: readonly Override[]): Flag => {
   const variants: Record<string, JsonValue> = {};
   const serve = (served: JsonValue, name: string): { variant: string } => {
-    const variant = typeof served === 'boolean' ? (served ? 'on' : 'off') : name;
+    const variant = variantOf(served) ?? name;
     variants[variant] = served;
     return { variant };
   };

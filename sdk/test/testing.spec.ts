@@ -68,6 +68,16 @@ describe('a test client', () => {
     expect(() => createTestClient().setFor({ list: [1] }, { a: true })).toThrow('list: ');
   });
 
+  it('runs the code that has the name of the text it serves, and has a variant for every text', async () => {
+    const flags = createTestClient({ banner: 'loud' });
+    flags.setFor({ country: 'DE' }, { banner: '' });
+    const code = { plain: () => 'p', loud: () => 'l', other: () => 'o' };
+    expect(flags.run('banner', {}, code)).toBe('l');
+    expect(flags.run('banner', { country: 'DE' }, code)).toBe('o');
+    expect(flags.string('banner', { country: 'DE' }, 'x')).toBe('');
+    expect(flags.told).toMatchObject([{ variant: 'loud', metric: 'errors', failed: false }, { metric: 'latency' }]);
+  });
+
   it('runs the code of the variant it serves, and remembers what it was told', async () => {
     const flags = createTestClient({ 'new-checkout': true });
     const context = { targetingKey: 'user-1' };
