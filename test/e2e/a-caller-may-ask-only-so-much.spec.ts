@@ -190,6 +190,7 @@ describe('everything that is kept', () => {
         const said = [detail, ...errors.map(({ message }) => message)].join(' ');
         expect({ name, status: answer.status }).toEqual({ name, status: 422 });
         expect(['invalid', 'limit_reached'], name).toContain(code);
+        expect(said).toMatch(new RegExp(`\\b${name}\\b`));
         expect(said, name).toMatch(name === 'bytesPerValue' ? /\b64\b/ : /\b2\b/);
       }
     } finally {

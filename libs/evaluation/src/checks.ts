@@ -1,6 +1,6 @@
 import { isList, isRecord, isScalar, isText } from './json.js';
 import type { JsonRecord } from './json.js';
-import type { Problem } from './problem.js';
+import type { DocumentLimits, Problem } from './problem.js';
 
 /** Collects the problems of one document, in the order in which they are met. */
 export type Report = { readonly problems: Problem[] };
@@ -70,19 +70,38 @@ export function checkObject(
   return true;
 }
 
+/** How much there may be; one that an installation sets bears the name of that setting. */
+export type Bound = number | { readonly limit: keyof DocumentLimits; readonly most: number };
+
+export const boundOf = (limits: DocumentLimits, limit: keyof DocumentLimits): Bound => ({ limit, most: limits[limit] });
+
+/** Reports what is more than the bound: "50 variants" are expected at most. */
+export function refuseBeyond(
+  report: Report,
+  pointer: string,
+  bound: Bound,
+  came: number,
+  { what, code }: { readonly what: string; readonly code: string },
+): void {
+  const { most, limit } = typeof bound === 'number' ? { most: bound, limit: undefined } : bound;
+  if (came <= most) return;
+  const name = limit === undefined ? '' : ` (the limit ${limit})`;
+  refuse(report, pointer, code, `Expected at most ${most} ${what}${name}; got ${came}.`);
+}
+
+/** Reports more than there may be of something. */
+export function refuseMany(report: Report, pointer: string, bound: Bound, what: string, came: number): void {
+  refuseBeyond(report, pointer, bound, came, { what, code: 'too_many' });
+}
+
 /** A list of at most so many elements, each passing the check. */
-export function checkList(value: unknown, pointer: string, report: Report, most: number, check: Check): void {
+export function checkList(value: unknown, pointer: string, report: Report, bound: Bound, check: Check): void {
   if (!isList(value)) {
     unexpected(report, pointer, 'wrong_type', 'a list', value);
     return;
   }
-  if (value.length > most) tooMany(report, pointer, most, 'elements', value.length);
+  refuseMany(report, pointer, bound, 'elements', value.length);
   for (const [index, element] of value.entries()) check(element, below(pointer, index), report);
-}
-
-/** Reports that a limit of the service is exceeded. */
-export function tooMany(report: Report, pointer: string, most: number, what: string, came: number): void {
-  refuse(report, pointer, 'too_many', `Expected at most ${most} ${what}; got ${came}.`);
 }
 
 /** A text that is not empty. */

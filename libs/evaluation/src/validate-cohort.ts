@@ -1,4 +1,4 @@
-import { below, checkList, checkName, checkObject, tooMany, unexpected } from './checks.js';
+import { below, boundOf, checkList, checkName, checkObject, refuseMany, unexpected } from './checks.js';
 import type { Check, Report } from './checks.js';
 import type { Cohort } from './cohort.js';
 import { elements, isText, own } from './json.js';
@@ -62,13 +62,13 @@ export function validateCohort(
       key: checkKey,
       included: checkMembers,
       excluded: checkMembers,
-      rules: (rules, at) => checkList(rules, at, report, limits.rulesPerFlag, checkRule),
+      rules: (rules, at) => checkList(rules, at, report, boundOf(limits, 'rulesPerFlag'), checkRule),
     },
     { attribute: checkName },
   );
   checkApart(cohort, 'included', 'excluded', report);
   const members = elements(own(cohort, 'included')).length + elements(own(cohort, 'excluded')).length;
-  if (members > limits.membersPerCohort) tooMany(report, '/included', limits.membersPerCohort, 'members', members);
+  refuseMany(report, '/included', boundOf(limits, 'membersPerCohort'), 'members', members);
   return { problems: report.problems, warnings: isCohort(cohort, report) ? cohortRuleWarnings(cohort) : [] };
 }
 

@@ -1,5 +1,5 @@
 import { address, range } from './address.js';
-import { checkBoolean, checkList, checkName, checkObject, refuse, unexpected } from './checks.js';
+import { boundOf, checkBoolean, checkList, checkName, checkObject, refuse, unexpected } from './checks.js';
 import type { Check, Report } from './checks.js';
 import { OPERATORS } from './flag.js';
 import type { Operator } from './flag.js';
@@ -104,7 +104,7 @@ function checkAttributeCondition(
         unexpected(report, at, 'takes_no_values', 'an empty list after "exists"', values);
     } else {
       const check = readsValues(operator) ? valueCheck(operator, further) : () => undefined;
-      checkList(values, at, report, limits.valuesPerCondition, check);
+      checkList(values, at, report, boundOf(limits, 'valuesPerCondition'), check);
     }
   };
   const required = { attribute: checkName, operator: checkOperator };
@@ -122,7 +122,7 @@ export function checkConditions(
   checkCohort: Check,
   further: PatternCheck | undefined,
 ): void {
-  checkList(conditions, pointer, report, limits.conditionsPerRule, (condition, at) => {
+  checkList(conditions, pointer, report, boundOf(limits, 'conditionsPerRule'), (condition, at) => {
     if (!isRecord(condition) || own(condition, 'cohorts') === undefined)
       checkAttributeCondition(condition, at, report, limits, further);
     else
@@ -130,7 +130,7 @@ export function checkConditions(
         condition,
         at,
         report,
-        { cohorts: (keys, list) => checkList(keys, list, report, limits.valuesPerCondition, checkCohort) },
+        { cohorts: (keys, list) => checkList(keys, list, report, boundOf(limits, 'valuesPerCondition'), checkCohort) },
         { negate: checkBoolean },
       );
   });

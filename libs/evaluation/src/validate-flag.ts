@@ -1,5 +1,6 @@
 import {
   below,
+  boundOf,
   checkBoolean,
   checkList,
   checkName,
@@ -7,10 +8,11 @@ import {
   checkText,
   expecting,
   refuse,
-  tooMany,
+  refuseBeyond,
+  refuseMany,
   unexpected,
 } from './checks.js';
-import type { Check, Report } from './checks.js';
+import type { Bound, Check, Report } from './checks.js';
 import type { Flag, FlagType } from './flag.js';
 import { asText, isList, isRecord, isScalar, isText, own } from './json.js';
 import { isKey } from './key.js';
@@ -57,9 +59,8 @@ function bytesOf(value: unknown): number {
   }
 }
 
-function checkSize(value: unknown, pointer: string, report: Report, most: number): void {
-  const bytes = bytesOf(value);
-  if (bytes > most) refuse(report, pointer, 'too_large', `Expected at most ${most} bytes of JSON; got ${bytes}.`);
+function checkSize(value: unknown, pointer: string, report: Report, bound: Bound): void {
+  refuseBeyond(report, pointer, bound, bytesOf(value), { what: 'bytes of JSON', code: 'too_large' });
 }
 
 /** The variants of a flag of that type. */
@@ -71,7 +72,7 @@ function variantsCheck(type: unknown, limits: DocumentLimits): Check {
     }
     const keys = Object.keys(variants);
     if (keys.length === 0) refuse(report, pointer, 'empty', 'Expected at least one variant; got none.');
-    if (keys.length > limits.variantsPerFlag) tooMany(report, pointer, limits.variantsPerFlag, 'variants', keys.length);
+    refuseMany(report, pointer, boundOf(limits, 'variantsPerFlag'), 'variants', keys.length);
     const expected = type === 'object' ? 'a JSON object or list' : `a ${asText(type)}`;
     const seen = new Set<string>();
     for (const key of keys) {
@@ -83,7 +84,7 @@ function variantsCheck(type: unknown, limits: DocumentLimits): Check {
       const value = variants[key];
       const fits = value !== null && typeof value === type;
       if (isFlagType(type) && !fits) unexpected(report, at, 'wrong_type', `${expected}, the type of the flag`, value);
-      checkSize(value, at, report, limits.bytesPerValue);
+      checkSize(value, at, report, boundOf(limits, 'bytesPerValue'));
     }
   };
 }
@@ -94,7 +95,7 @@ const checkMetadata: Check = (metadata, pointer, report) => {
     return;
   }
   const names = Object.keys(metadata);
-  if (names.length > MOST_METADATA) tooMany(report, pointer, MOST_METADATA, 'entries', names.length);
+  refuseMany(report, pointer, MOST_METADATA, 'entries', names.length);
   checkSize(metadata, pointer, report, METADATA_BYTES);
   for (const name of names) {
     const at = below(pointer, name);
@@ -169,7 +170,13 @@ function prerequisiteCheck(self: string | undefined, { flags }: Surroundings, li
       },
       variants: (variants, at) => {
         const known = isText(wanted) ? own(own(flags, wanted), 'variants') : undefined;
-        checkList(variants, at, report, limits.variantsPerFlag, known === undefined ? checkName : variantCheck(known));
+        checkList(
+          variants,
+          at,
+          report,
+          boundOf(limits, 'variantsPerFlag'),
+          known === undefined ? checkName : variantCheck(known),
+        );
         if (isList(variants) && variants.length === 0)
           refuse(report, at, 'empty', 'Expected at least one variant: a prerequisite without any never holds.');
       },
@@ -212,8 +219,8 @@ export function validateFlag(
       enabled: checkBoolean,
       variants: variantsCheck(own(flag, 'type'), limits),
       offVariant: optionalVariant,
-      prerequisites: (list, at) => checkList(list, at, report, limits.rulesPerFlag, prerequisite),
-      rules: (list, at) => checkList(list, at, report, limits.rulesPerFlag, rule),
+      prerequisites: (list, at) => checkList(list, at, report, boundOf(limits, 'rulesPerFlag'), prerequisite),
+      rules: (list, at) => checkList(list, at, report, boundOf(limits, 'rulesPerFlag'), rule),
       fallthrough: (serve, at) => serve === null || checkServe(serve, at, report, variant),
     },
     { metadata: checkMetadata, measure: (measure, at) => checkMeasure(measure, at, report, variant) },

@@ -52,7 +52,12 @@ export function checkReference(
     if (levels.length > depth) {
       const [last = ''] = level.keys();
       const path = [self ?? '', ...pathTo(last, levels)].join(' → ');
-      refuse(report, pointer, 'too_deep', `Expected a chain of at most ${depth} references; got ${path}.`);
+      refuse(
+        report,
+        pointer,
+        'too_deep',
+        `Expected a chain of at most ${depth} references (the limit referenceDepth); got ${path}.`,
+      );
       return;
     }
     levels.push(nextLevel(level, namesOf));

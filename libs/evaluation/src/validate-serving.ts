@@ -1,4 +1,4 @@
-import { checkList, checkName, checkObject, checkText, expecting, refuse, tooMany, unexpected } from './checks.js';
+import { checkList, checkName, checkObject, checkText, expecting, refuse, refuseMany, unexpected } from './checks.js';
 import type { Check, Report } from './checks.js';
 import { isList, isNumber, isRecord, isText, own } from './json.js';
 
@@ -72,7 +72,7 @@ const checkMetrics: Check = (metrics, pointer, report) => {
     return;
   }
   const names = Object.keys(metrics);
-  if (names.length > MOST_METRICS) tooMany(report, pointer, MOST_METRICS, 'metrics', names.length);
+  refuseMany(report, pointer, MOST_METRICS, 'metrics', names.length);
   for (const name of names) {
     const at = `${pointer}/${name}`;
     if (!METRIC.test(name)) unexpected(report, at, 'invalid_key', 'a metric name such as "errors"', name);

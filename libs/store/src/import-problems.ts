@@ -35,14 +35,9 @@ export function importProblems(
     ...duplicates('/environments', environments),
     ...duplicates('/cohorts', cohorts),
     ...duplicates('/flags', flags),
-    ...tooMany('/environments', places.length, limits.environmentsPerProject, 'environments'),
-    ...tooMany('/cohorts', Object.keys(all).length, limits.cohortsPerProject, 'cohorts'),
-    ...tooMany(
-      '/flags',
-      new Set([...present.types.keys(), ...flags.map(({ key }) => key)]).size,
-      limits.flagsPerProject,
-      'flags',
-    ),
+    ...tooMany('/environments', places.length, limits, 'environments'),
+    ...tooMany('/cohorts', Object.keys(all).length, limits, 'cohorts'),
+    ...tooMany('/flags', new Set([...present.types.keys(), ...flags.map(({ key }) => key)]).size, limits, 'flags'),
     ...cohorts.flatMap(({ key, attribute, rules, included, excluded }, index) =>
       at(
         `/cohorts/${index}`,
@@ -130,13 +125,14 @@ function duplicates(pointer: string, items: readonly { readonly key: string }[])
   });
 }
 
-const tooMany = (pointer: string, count: number, most: number, what: string): Problem[] =>
-  count <= most
-    ? []
-    : [
-        {
-          pointer,
-          code: 'too_many',
-          message: `Expected at most ${most} ${what} in the project, it would have ${count}.`,
-        },
-      ];
+function tooMany(
+  pointer: string,
+  count: number,
+  limits: Limits,
+  what: 'environments' | 'cohorts' | 'flags',
+): Problem[] {
+  const limit = `${what}PerProject` as const;
+  if (count <= limits[limit]) return [];
+  const message = `Expected at most ${limits[limit]} ${what} in the project (the limit ${limit}); it would have ${count}.`;
+  return [{ pointer, code: 'too_many', message }];
+}
