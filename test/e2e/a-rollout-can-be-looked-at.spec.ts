@@ -76,6 +76,19 @@ describe('the picture of a rollout', () => {
     expect(picture).toContain('@media (prefers-color-scheme:dark)');
   });
 
+  it('begins with the start, however long it was waited for', async () => {
+    const startAt = new Date(Date.now() + 3_600_000).toISOString();
+    const canary = await CanaryClock.of(api, await startRollout(api, 'dated', { startAt }));
+    canary.now = Date.parse(startAt) + 1_000;
+    await canary.decide();
+    const { picture } = await pictureOf(canary.rollout.id);
+    await canary.close();
+    const dots = [...picture.matchAll(/<circle cx="([^"]*)"/g)].map(([, x]) => x);
+    expect(dots).toEqual(['64']);
+    expect(picture).not.toContain('="-');
+    expect(textsOf(picture, 'text')).toContain('started 10 %');
+  });
+
   it('runs nothing, whatever was written into it, and lets in its own style sheet alone', async () => {
     const { id } = await startRollout(api, 'attacked');
     const comment = `</title><script>alert("1")</script>&\u0001<image href='//x'/>`;

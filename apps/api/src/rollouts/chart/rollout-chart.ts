@@ -117,8 +117,10 @@ function timeAxis(x: TimeScale, { left, right, bottom }: Box): string {
  * event. Holds no script and refers to nothing outside; light or dark as the reader has chosen.
  */
 export function rolloutChart(course: RolloutCourse): string {
-  const { rollout, guardrails, events, ticks } = course;
+  const { rollout, guardrails, ticks } = course;
   const { from, to } = timesOf(course);
+  // What happened while it waited for its date lies before the picture.
+  const events = course.events.filter(({ at }) => Date.parse(at) >= from);
   const x = scaleUtc([from, to], [LEFT, RIGHT]);
   const said = events.at(-1)?.detail;
   const sentence = wrapped(rollout.endedAt === null || said === null || said === undefined ? rollout.progress : said);
