@@ -266,7 +266,7 @@ describe('a command', () => {
     expect(await did(rollout, 'pause', { comment: 'lunch' })).toMatchObject({ state: 'paused', percentage: 10 });
     expectProblem(await command(rollout, 'pause'), 409, 'illegal_transition');
     expect(await did(rollout, 'resume')).toMatchObject({ state: 'running', phase: 'baking' });
-    expect(await eventsOf(rollout)).toEqual(['started', 'paused', 'resumed']);
+    expect(await eventsOf(rollout)).toEqual(['started requested', 'paused manual', 'resumed manual']);
   });
 
   it('promotes stage by stage, keeping everybody in who was in, and completes', async () => {
@@ -282,7 +282,7 @@ describe('a command', () => {
     expect(second.epoch).toBeGreaterThan(rollout.epoch ?? Infinity);
     expect(await did(rollout, 'promote')).toMatchObject({ state: 'completed', percentage: 100, allowed: [] });
     expect(await targetingOf('promoting')).toMatchObject({ rules: [], fallthrough: { variant: 'on' } });
-    expect(await eventsOf(rollout)).toEqual(['started', 'promoted promoted', 'completed promoted']);
+    expect(await eventsOf(rollout)).toEqual(['started requested', 'promoted promoted', 'completed promoted']);
   });
 
   it('promotes to everybody at once', async () => {

@@ -177,14 +177,15 @@ export class RolloutStore {
     const outlook = await outlookOf(tx, row);
     const warnings: readonly Problem[] = [...judged.warnings, ...ofThePlan, ...outlook.warnings];
     const { forecast } = outlook;
+    const reason = old === null ? 'requested' : 'retry';
     if (row.startAt !== null) {
       // A date's guards are looked at again when it comes; what can never be right is refused now.
       refuseProblems(judged.problems);
-      await recordEvent(tx, by, row, { event: 'scheduled' }, row.createdAt);
+      await recordEvent(tx, by, row, { event: 'scheduled', reason }, row.createdAt);
       return { ...rolloutDocument(row, place), forecast, warnings };
     }
     refuseJudged(judged);
-    const step = startStep(row, { event: 'started' }, row.options.enable === true);
+    const step = startStep(row, { event: 'started', reason }, row.options.enable === true);
     const stepped = await takeStep(tx, by, place, row, step, this.limits);
     return { ...rolloutDocument(stepped.rollout, place), seen: await seenOf(tx, stepped.rollout), forecast, warnings };
   }

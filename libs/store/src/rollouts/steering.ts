@@ -40,12 +40,17 @@ export class RolloutSteering {
   ) {}
 
   async pause(by: Actor, ref: RolloutRef, expected?: Expected): Promise<RolloutDocument> {
-    return this.#command(by, ref, 'pause', expected, () => ({ event: 'paused', patch: () => ({ state: 'paused' }) }));
+    return this.#command(by, ref, 'pause', expected, () => ({
+      event: 'paused',
+      reason: 'manual',
+      patch: () => ({ state: 'paused' }),
+    }));
   }
 
   async resume(by: Actor, ref: RolloutRef, expected?: Expected): Promise<RolloutDocument> {
     return this.#command(by, ref, 'resume', expected, ({ state, startAt }) => ({
       event: 'resumed',
+      reason: 'manual',
       patch: ({ now }) =>
         state === 'scheduled'
           ? { reasons: [], nextCheckAt: checkBeforeStart(startAt ?? now, now) }
@@ -109,6 +114,7 @@ export class RolloutSteering {
       const others = rollout.approvals.filter(({ actor }) => actor.id !== by.id);
       return {
         event: 'approved',
+        reason: 'manual',
         patch: ({ now }) => ({
           approvals: [...others, { actor: actorName(by), comment: by.comment ?? null, at: now.toISOString() }],
           nextCheckAt: now,

@@ -62,14 +62,16 @@ export function eventsOfHold(
 ): Pick<Step, 'event' | 'reason' | 'detail'>[] {
   const isNew = (code: string): boolean => !before.reasons.includes(code);
   const trouble = after.reasons.filter((code) => TROUBLE.has(code));
-  const wasTroubled = before.reasons.some((code) => TROUBLE.has(code));
+  const earlier = before.reasons.filter((code) => TROUBLE.has(code));
   const why = (codes: readonly string[]) => ({
     reason: codes.join(', '),
     detail: decision.reasons.find(({ code }) => codes.includes(code))?.message ?? decision.why,
   });
   return [
     ...(trouble.some(isNew) ? [{ event: 'held' as const, ...why(trouble) }] : []),
-    ...(wasTroubled && trouble.length === 0 ? [{ event: 'continued' as const, detail: 'What held it is gone.' }] : []),
+    ...(earlier.length > 0 && trouble.length === 0
+      ? [{ event: 'continued' as const, reason: earlier.join(', '), detail: 'What held it is gone.' }]
+      : []),
     ...(after.reasons.includes('inconclusive') && isNew('inconclusive')
       ? [{ event: 'inconclusive' as const, ...why(['inconclusive']) }]
       : []),
