@@ -251,6 +251,9 @@ describe('a start', () => {
     const rollout = await startRollout(api, 'later', { startAt: '2099-01-01T00:00:00Z' });
     expect(rollout).toMatchObject({ state: 'scheduled', allowed: ['cancel'], epoch: null });
     expect(await rulesOf('later')).toEqual([]);
+    const changesOf = async (key: string): Promise<{ id: string; action: string }[]> =>
+      ((await api.admin.get(`/projects/default/changes?key=${key}`).expect(200)).body as { items: [] }).items;
+    expect(await changesOf(rollout.id)).toMatchObject([{ action: 'rollout.scheduled' }]);
     await api.admin.post(`${targetingPath('later')}/percentage`, { percentage: 5 }).expect(200);
     expectProblem(
       await api.admin.post(ROLLOUTS, { flag: 'later', canary: 'on', baseline: 'off', plan: SHORT_PLAN }),

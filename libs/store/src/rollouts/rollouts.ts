@@ -1,6 +1,7 @@
 import type { Problem } from '@fledge/evaluation';
 import { In, type DataSource } from 'typeorm';
 import type { Actor } from '../actor.js';
+import { appendChange } from '../change-log.js';
 import { RolloutRow, type RolloutState } from '../entities/rollout.entity.js';
 import { isViolated, refuseProblems } from '../errors.js';
 import { DEFAULT_LIMITS, type Limits } from '../limits.js';
@@ -10,7 +11,7 @@ import { locate } from '../targeting-change.js';
 import { seenOf } from '../telemetry/instances.js';
 import { insertRow, read, readConsistently, TryAgain, write, type Tx } from '../transaction.js';
 import { refuseIllegal } from './commands.js';
-import { rolloutDocument, type RolloutDocument } from './document.js';
+import { rolloutDocument, rolloutRecord, type RolloutDocument } from './document.js';
 import { outlookOf, type Outlook } from './forecast.js';
 import { findRollout, placeOfRollout, showRollout, type EnvironmentRef, type RolloutRef } from './find.js';
 import { findLiveRollout, lockLiveRollout, rolloutLive } from './live.js';
@@ -182,6 +183,14 @@ export class RolloutStore {
       // A date's guards are looked at again when it comes; what can never be right is refused now.
       refuseProblems(judged.problems);
       await recordEvent(tx, by, row, { event: 'scheduled', reason }, row.createdAt);
+      await appendChange(tx, by, {
+        action: 'rollout.scheduled',
+        project: place.owner,
+        subject: { type: 'rollout', key: row.id },
+        environment: place.environment.key,
+        before: null,
+        after: rolloutRecord(row, place),
+      });
       return { ...rolloutDocument(row, place), forecast, warnings };
     }
     refuseJudged(judged);
