@@ -261,6 +261,19 @@ describe('a start', () => {
       'rollout_live',
     );
   });
+
+  it('at a date holds its flag, whose making is not undone meanwhile', async () => {
+    await api.admin.post('/projects/default/flags', { key: 'unmade', type: 'boolean' }).expect(201);
+    const [made] = (await api.admin.get('/projects/default/changes?key=unmade&limit=1').expect(200)).body.items as [
+      { id: string },
+    ];
+    const body = { flag: 'unmade', canary: 'on', enable: true, plan: SHORT_PLAN, startAt: '2099-01-01T00:00:00Z' };
+    const rollout = (await api.admin.post(ROLLOUTS, body).expect(201)).body as RolloutDocument;
+    const undo = () => api.admin.post(`/projects/default/changes/${made.id}/revert`, {});
+    expect(expectProblem(await undo(), 409, 'revert_conflict')['reason']).toBe('referenced');
+    await did(rollout, 'cancel');
+    await undo().expect(200);
+  });
 });
 
 describe('a command', () => {

@@ -128,6 +128,8 @@ export async function deleteFlag(
   { reverts }: Cause = {},
 ): Promise<void> {
   const { key } = row;
+  // Undoing that it was made takes it away unarchived.
+  await refuseLiveRollouts(tx, { flagId: row.id }, { kind: 'flag', key });
   refuseReferenced('flag', key, await flagsRequiring(tx, owner.id, key, { archived: true }));
   const before = { ...flagDocument(row, owner.key), targeting: await targetingsForTheRecord(tx, row.id) };
   const reach = await reachOfAll(tx, owner.id, environments);
