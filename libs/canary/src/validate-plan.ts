@@ -132,6 +132,14 @@ const checkStages: Check = (stages, pointer, report) => {
   checkList(stages, pointer, report, MOST_STAGES, checkStage);
   if (!Array.isArray(stages)) return;
   if (stages.length === 0) refuse(report, pointer, 'empty', 'Expected at least one stage.');
+  const gates = own(stages[0], 'gates');
+  if (own(stages[0], 'percentage') === 100 && Array.isArray(gates) && gates.length > 0)
+    refuse(
+      report,
+      `${below(pointer, 0)}/gates`,
+      'last_stage',
+      'Expected no gates of a first stage of 100: they are checked in the stage before it.',
+    );
   let before = 0;
   for (const [index, stage] of stages.entries()) {
     const percentage = own(stage, 'percentage');

@@ -109,6 +109,12 @@ it('names every problem of a plan with its place', () => {
   ]);
 });
 
+it('takes no gates where there is no stage before them', () => {
+  const gates = [{ type: 'approval' }];
+  expect(codes({ stages: [{ percentage: 100, gates }] })).toEqual(['/stages/0/gates last_stage']);
+  expect(codes({ stages: [{ percentage: 50 }, { percentage: 100, gates }] })).toEqual([]);
+});
+
 it('reads durations in seconds, minutes, hours and days, and writes them in the largest unit that fits', () => {
   expect(['90s', '30m', '4h', '2d', '0s', '1.5h', '', '5', '400d', 5].map(parseDuration)).toEqual([
     90_000,
