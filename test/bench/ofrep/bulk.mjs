@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { note } from '../rows.mjs';
+import { START } from '../server/service.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -31,7 +32,7 @@ else serveBare(Number(values.bare));
 
 async function main() {
   const dataDir = await mkdtemp(join(tmpdir(), 'fledge-bench-'));
-  const service = await start(['apps/api/bin/start.js'], {
+  const service = await start(START, {
     FLEDGE_DATA_DIR: dataDir,
     FLEDGE_ADMIN_TOKEN: ADMIN,
     FLEDGE_LIMIT_OFREP_PER_SECOND: '0',

@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { createClient } from '../../../sdk/dist/index.js';
 import { note } from '../rows.mjs';
 import { cpuMs, portOf, quantile, residentMiB, until } from './measure.mjs';
-import { fill, hold, newKey, SETTINGS, startBare, toggle } from './service.mjs';
+import { fill, hold, newKey, SETTINGS, START, startBare, toggle } from './service.mjs';
 import { hasWrk, wrk } from './wrk.mjs';
 
 const { values } = parseArgs({
@@ -204,7 +204,7 @@ async function costOfChange({ url, pid }) {
 
 async function startService() {
   const begun = performance.now();
-  const child = spawn(process.execPath, ['apps/api/bin/start.js'], {
+  const child = spawn(process.execPath, START, {
     cwd: ROOT,
     env: {
       PATH: process.env.PATH,

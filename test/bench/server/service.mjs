@@ -1,5 +1,6 @@
 // What the measurements of a server have in common: a service in a state to be measured, and who listens to it.
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { portOf } from './measure.mjs';
 
@@ -16,6 +17,11 @@ export const SETTINGS = {
   FLEDGE_LIMIT_MANAGEMENT_PER_SECOND: '0',
   FLEDGE_LIMIT_SDK_PER_SECOND: '0',
 };
+
+/** What `npm start` gives Node.js. */
+export const START = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
+  .scripts.start.split(' ')
+  .slice(2);
 
 /** The reference: bare node:http that sends so many bytes. */
 export async function startBare(length) {
