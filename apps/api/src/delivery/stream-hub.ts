@@ -159,7 +159,8 @@ export class StreamHub {
     const last = event.kind === 'changes' ? event.changes.at(-1) : undefined;
     if (event.kind !== 'changes' || last === undefined) return;
     const said = new Map<StreamProtocol, Buffer>();
-    for (const stream of streams) {
+    // Begins somewhere else each time: with thousands of streams the last one waits for long, and shall not always be the same.
+    for (const stream of rotated(streams, Math.floor(Math.random() * streams.length))) {
       if (stream.catchingUp || stream.blockedSince !== undefined) continue;
       if (stream.tags !== null) {
         void this.#catchUp(stream);
@@ -230,6 +231,8 @@ function finish({ response }: Stream): void {
   response.end();
   setTimeout(() => response.destroy(), GRACE_MS).unref();
 }
+
+const rotated = <T>(list: readonly T[], from: number): T[] => [...list.slice(from), ...list.slice(0, from)];
 
 function put<K>(map: Map<K, Set<Stream>>, key: K, stream: Stream): void {
   const set = map.get(key) ?? new Set();
