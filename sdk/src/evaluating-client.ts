@@ -3,6 +3,7 @@ import { Announcer } from './announcer.js';
 import { cacheWriter } from './cache.js';
 import type { ClientEvents, FledgeClient, Status } from './client.js';
 import { FledgeError } from './error.js';
+import { failed, NOT_READY } from './failed.js';
 import type { Answer, EvaluationDetails, FlagKey, FlagValue, Widened } from './flags.js';
 import { Holder } from './holder.js';
 import { Nobody, type Observe, type Observer, type Tracker } from './observer.js';
@@ -14,15 +15,6 @@ import { LONGEST_DELAY, sleep } from './timer.js';
 const CACHE_WAIT_MS = 1_000;
 /** After being ready for this long, trouble is news again. */
 const REPORT_AGAIN_MS = 60_000;
-
-const failed = (errorCode: NonNullable<Answer['errorCode']>, errorMessage: string): Answer => ({
-  reason: 'ERROR',
-  errorCode,
-  errorMessage,
-  metadata: Object.freeze({}),
-});
-
-const NOT_READY = failed('PROVIDER_NOT_READY', 'No snapshot was received yet');
 
 /** The type a flag must have to stand in for the value: none for null and undefined, one that no flag has for functions. */
 function typeOf(value: unknown): FlagType | undefined;

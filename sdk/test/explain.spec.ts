@@ -32,3 +32,15 @@ it('explains the present unless it is told another time', () => {
   expect(explain(snapshot, 'checkout', elsewhere).evaluation.metadata['ruleId']).toBe('launch');
   expect(explain(snapshot, 'checkout', elsewhere, 0).evaluation.metadata).not.toHaveProperty('ruleId');
 });
+
+it('says so while the client has no snapshot yet', async () => {
+  const client = createClient({
+    url: 'http://localhost:1',
+    sdkKey: 'key',
+    report: { exposures: false, outcomes: false },
+  });
+  const { evaluation, trace } = explain(client.snapshot, 'checkout', context);
+  expect({ ...evaluation, value: true }).toEqual(client.evaluate('checkout', context, true));
+  expect([evaluation.errorCode, traceText(trace)]).toEqual(['PROVIDER_NOT_READY', '']);
+  await client.close();
+});

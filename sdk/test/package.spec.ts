@@ -148,7 +148,7 @@ describe('its types', () => {
       const reporting = createClient({ url: 'http://x', sdkKey: 'k', report: { exposures: false, intervalMs: 1000 } });
       // @ts-expect-error -- a handler is a function
       client.run('anything', {}, { on: 3 });
-      const steps: readonly TraceStep[] = client.snapshot ? explain(client.snapshot, 'anything', {}).trace : [];
+      const steps: readonly TraceStep[] = explain(client.snapshot, 'anything', {}).trace;
       const words: string = traceText(steps);
       const state: 'starting' | 'ready' | 'stale' | 'refused' | 'closed' = client.status.state;
       // @ts-expect-error -- half a service
@@ -191,6 +191,12 @@ describe('its types', () => {
       client.boolean('old-checkout', {}, false);
       // @ts-expect-error -- of another type
       client.boolean('banner', {}, false);
+      // @ts-expect-error -- of another type
+      client.string('size', {}, '');
+      // @ts-expect-error -- of another type
+      client.number('banner', {}, 1);
+      // @ts-expect-error -- of another type
+      client.object('size', {}, {});
       // @ts-expect-error -- a value the flag does not have
       client.string('banner', {}, 'quiet');
       // @ts-expect-error -- a default of another type
@@ -201,6 +207,8 @@ describe('its types', () => {
       createTestClient({ 'old-checkout': true });
       // @ts-expect-error -- of another type
       createTestClient({ size: 'large' });
+      // @ts-expect-error -- a value the flag does not have
+      createTestClient().setFor({ country: 'DE' }, { banner: 'quiet' });
       export { createClient, yes, banner, size, max, value, ran };`;
     expect(await compile('typed', code)).toEqual([]);
   });
