@@ -15,7 +15,7 @@ export type { FlagList } from './flag-list.js';
 
 export { applyChange, applyChanges } from './change.js';
 export { mergeChanges } from './merge-changes.js';
-export { changeOfPart, partOf } from './part.js';
+export { changeOfPart, partOf, touchesPart } from './part.js';
 export { changedFlags } from './changed-flags.js';
 export { cohortsOf, cohortsOfCohort, prerequisitesOf, reachableCohorts, variantsNamed } from './references.js';
 

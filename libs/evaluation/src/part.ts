@@ -1,11 +1,29 @@
 import { isWhole } from './members.js';
-import { prerequisitesOf, reachableCohorts } from './references.js';
+import type { Flag } from './flag.js';
+import { cohortsOf, prerequisitesOf, reachFrom } from './references.js';
 import type { Change, Snapshot } from './snapshot.js';
 
 type Documents<T> = Readonly<Record<string, T>>;
+type Needs = { readonly flags: readonly string[]; readonly cohorts: readonly string[] };
+
+/** Documents are never modified in place, so what one names is looked up once. */
+const needs = new WeakMap<Flag, Needs>();
+
+function needsOf(flag: Flag): Needs {
+  const known = needs.get(flag);
+  if (known !== undefined) return known;
+  const found = { flags: [...prerequisitesOf(flag)], cohorts: [...cohortsOf(flag)] };
+  needs.set(flag, found);
+  return found;
+}
 
 function pick<T>(documents: Documents<T>, keys: ReadonlySet<string>): Documents<T> {
-  return Object.fromEntries(Object.entries(documents).filter(([key]) => keys.has(key)));
+  const picked: [string, T][] = [];
+  for (const key of keys) {
+    const document = Object.hasOwn(documents, key) ? documents[key] : undefined;
+    if (document !== undefined) picked.push([key, document]);
+  }
+  return Object.fromEntries(picked);
 }
 
 /**
@@ -14,25 +32,39 @@ function pick<T>(documents: Documents<T>, keys: ReadonlySet<string>): Documents<
  */
 export function partOf(snapshot: Snapshot, flagKeys: Iterable<string>): Snapshot {
   const wanted = new Set(flagKeys);
+  const named = new Set<string>();
   // A set is iterated up to its end as it is then, so what is added on the way is visited too.
   for (const key of wanted) {
     const flag = Object.hasOwn(snapshot.flags, key) ? snapshot.flags[key] : undefined;
-    for (const prerequisite of flag === undefined ? [] : prerequisitesOf(flag)) wanted.add(prerequisite);
+    if (flag === undefined) continue;
+    const { flags, cohorts } = needsOf(flag);
+    for (const prerequisite of flags) wanted.add(prerequisite);
+    for (const cohort of cohorts) named.add(cohort);
   }
-  const flags = pick(snapshot.flags, wanted);
-  return {
-    ...snapshot,
-    flags,
-    cohorts: pick(snapshot.cohorts, reachableCohorts(Object.values(flags), snapshot.cohorts)),
-  };
+  const cohorts = pick(snapshot.cohorts, reachFrom(named, snapshot.cohorts));
+  return { ...snapshot, flags: pick(snapshot.flags, wanted), cohorts };
 }
 
 function changed<T>(before: Documents<T>, after: Documents<T>): [string, T][] {
+  if (before === after) return [];
   return Object.entries(after).filter(([key, document]) => !Object.hasOwn(before, key) || before[key] !== document);
 }
 
 function gone<T>(before: Documents<T>, after: Documents<T>): string[] {
+  if (before === after) return [];
   return Object.keys(before).filter((key) => !Object.hasOwn(after, key));
+}
+
+/** Whether a change of the whole may change a part that lacks nothing it names, and to which `isNamed` says what flags belong. */
+export function touchesPart(
+  part: Snapshot,
+  { flags = {}, cohorts = {}, removed }: Change,
+  isNamed: (key: string) => boolean,
+): boolean {
+  return (
+    [...Object.keys(flags), ...(removed?.flags ?? [])].some((key) => Object.hasOwn(part.flags, key) || isNamed(key)) ||
+    [...Object.keys(cohorts), ...(removed?.cohorts ?? [])].some((key) => Object.hasOwn(part.cohorts, key))
+  );
 }
 
 /**

@@ -42,13 +42,8 @@ export function variantsNamed(targeting: Pick<Flag, 'offVariant' | 'rules' | 'fa
   return new Set(found.filter((variant) => typeof variant === 'string'));
 }
 
-/** The cohorts that evaluating the flags may look at: those they name, and those that these name. Missing ones are left out. */
-export function reachableCohorts(
-  flags: Iterable<Pick<Flag, 'rules'>>,
-  cohorts: Readonly<Record<string, Cohort>>,
-): Set<string> {
-  const found = new Set<string>();
-  for (const flag of flags) addCohorts(found, own(flag, 'rules'));
+/** Adds to the cohorts named those that they name in turn, and leaves out what is missing. */
+export function reachFrom(found: Set<string>, cohorts: Readonly<Record<string, Cohort>>): Set<string> {
   // A set is iterated up to its end as it is then, so what is added on the way is visited too.
   for (const key of found) {
     const cohort = own(cohorts, key);
@@ -56,4 +51,14 @@ export function reachableCohorts(
     else addCohorts(found, own(cohort, 'rules'));
   }
   return found;
+}
+
+/** The cohorts that evaluating the flags may look at: those they name, and those that these name. Missing ones are left out. */
+export function reachableCohorts(
+  flags: Iterable<Pick<Flag, 'rules'>>,
+  cohorts: Readonly<Record<string, Cohort>>,
+): Set<string> {
+  const found = new Set<string>();
+  for (const flag of flags) addCohorts(found, own(flag, 'rules'));
+  return reachFrom(found, cohorts);
 }

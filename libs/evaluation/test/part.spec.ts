@@ -1,6 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { applyChange, applyChanges, changeOfPart, createEvaluator, mergeChanges, partOf } from '@fledge/evaluation';
+import {
+  applyChange,
+  applyChanges,
+  changeOfPart,
+  cohortsOf,
+  cohortsOfCohort,
+  createEvaluator,
+  mergeChanges,
+  partOf,
+  prerequisitesOf,
+  touchesPart,
+} from '@fledge/evaluation';
 import type { Snapshot } from '@fledge/evaluation';
 import { anyContext, anySnapshot, changeFrom } from './support/arbitraries.js';
 import { cohortOf, flagOf, snapshotOf } from './support/documents.js';
@@ -26,6 +37,15 @@ const sorted = (snapshot: Snapshot | undefined): unknown =>
       ]),
     ),
   };
+
+/** Whether nothing is missing of what is named, as in every environment that the service keeps. */
+const isClosed = ({ flags, cohorts }: Snapshot): boolean =>
+  Object.values(flags).every(
+    (flag) =>
+      [...prerequisitesOf(flag)].every((key) => Object.hasOwn(flags, key)) &&
+      [...cohortsOf(flag)].every((key) => Object.hasOwn(cohorts, key)),
+  ) &&
+  Object.values(cohorts).every((cohort) => [...cohortsOfCohort(cohort)].every((key) => Object.hasOwn(cohorts, key)));
 
 describe('partOf', () => {
   const whole = snapshotOf(
@@ -95,6 +115,21 @@ describe('changeOfPart', () => {
       flags: { two: whole.flags['two'] },
       cohorts: { k: moved, l: next.cohorts['l'] },
     });
+  });
+
+  it('says nothing where the change touches nothing of the part', () => {
+    const flags = ['f0', 'f1', 'f2', 'f3'];
+    fc.assert(
+      fc.property(anySnapshot, changeFrom(1), fc.subarray(flags), (snapshot, change, keys) => {
+        const before = partOf(snapshot, keys);
+        const whole = applyChange(snapshot, change);
+        fc.pre(whole !== undefined && isClosed(before) && !touchesPart(before, change, (key) => keys.includes(key)));
+        const after = partOf(whole ?? snapshot, keys);
+        expect(after).toEqual({ ...before, version: after.version, revision: after.revision });
+        expect(Object.keys(changeOfPart(before, after, change))).toEqual(['from', 'version', 'revision']);
+      }),
+      { numRuns: 100 },
+    );
   });
 
   it('says nothing of what lies outside', () => {

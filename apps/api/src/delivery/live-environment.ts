@@ -3,7 +3,7 @@ import type { FlagTags, Position, TaggedSnapshot } from '@fledge/store';
 import { EncodedSnapshot } from './encoded-snapshot.js';
 import type { EnvironmentView } from './environment-view.js';
 import { prepare, RecentChanges, type PreparedChange } from './recent-changes.js';
-import { TaggedView, type Tagged } from './tagged-view.js';
+import { TaggedView, type Newest } from './tagged-view.js';
 
 /** Beyond this much the whole snapshot is folded at once, so that what waits to be folded stays small. */
 const MOST_PENDING = 1_000;
@@ -92,15 +92,15 @@ export class LiveEnvironment implements EnvironmentView {
   #view(tags: readonly string[]): TaggedView {
     const name = JSON.stringify(tags);
     const view = this.#views.get(name) ?? new TaggedView(this, tags, this.#newest());
-    view.follow(() => this.#newest());
+    view.follow(this.#newest());
     this.#views.delete(name);
     this.#views.set(name, view);
     for (const oldest of this.#views.keys()) if (this.#views.size > MOST_VIEWS) this.#views.delete(oldest);
     return view;
   }
 
-  #newest(): Tagged {
-    return { snapshot: this.#fold(), tags: this.#tags };
+  #newest(): Newest {
+    return { tags: this.#tags, snapshot: () => this.#fold() };
   }
 
   #append(change: Change): PreparedChange {

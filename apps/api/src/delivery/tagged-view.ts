@@ -4,6 +4,7 @@ import {
   createEvaluator,
   mergeChanges,
   partOf,
+  touchesPart,
   type Change,
   type Evaluator,
   type Snapshot,
@@ -13,8 +14,8 @@ import { EncodedSnapshot } from './encoded-snapshot.js';
 import type { EnvironmentView } from './environment-view.js';
 import { prepare, RecentChanges, type PreparedChange } from './recent-changes.js';
 
-/** A whole snapshot, and the tags of its flags. */
-export type Tagged = { readonly snapshot: Snapshot; readonly tags: ReadonlyMap<string, readonly string[]> };
+/** The tags of the newest version's flags, and what folds the whole of it. */
+export type Newest = { readonly tags: ReadonlyMap<string, readonly string[]>; readonly snapshot: () => Snapshot };
 
 /**
  * The part of an environment that keys with certain tags see. It follows the environment when it is looked at, however many changes
@@ -34,7 +35,7 @@ export class TaggedView implements EnvironmentView {
   #reset: EncodedSnapshot | undefined;
   #evaluator: Evaluator | undefined;
 
-  constructor(whole: EnvironmentView, tags: readonly string[], newest: Tagged) {
+  constructor(whole: EnvironmentView, tags: readonly string[], newest: Newest) {
     this.#whole = whole;
     this.#tags = new Set(tags);
     this.#ending = `.${createHash('sha256').update(JSON.stringify(tags)).digest('base64url').slice(0, 8)}`;
@@ -52,12 +53,16 @@ export class TaggedView implements EnvironmentView {
     return { changes: this.#unseen.length, bytes: this.#unseenBytes };
   }
 
-  /** Catches up with the environment, which stands at `newest` after all that was noted. */
-  follow(newest: () => Tagged): void {
+  /** Catches up with the environment, which stands at `newest` after all that was noted. What lies outside costs only a look. */
+  follow({ tags, snapshot }: Newest): void {
     const change = mergeChanges(this.#unseen);
     if (change === undefined) return;
     const before = this.#part;
-    this.#part = this.#partOf(newest());
+    const { version, revision } = change;
+    const isTouched = touchesPart(before, change, (key) => this.#has(tags.get(key)));
+    this.#part = isTouched
+      ? this.#partOf({ tags, snapshot })
+      : { ...before, version, revision: `${revision}${this.#ending}` };
     this.#recent.append(before.revision ?? '', prepare(changeOfPart(before, this.#part, change)));
     this.#unseen = [];
     this.#unseenBytes = 0;
@@ -93,8 +98,14 @@ export class TaggedView implements EnvironmentView {
     return revision.endsWith(this.#ending) ? revision.slice(0, -this.#ending.length) : undefined;
   }
 
-  #partOf({ snapshot, tags }: Tagged): Snapshot {
-    const keys = [...tags].flatMap(([key, each]) => (each.some((tag) => this.#tags.has(tag)) ? [key] : []));
-    return { ...partOf(snapshot, keys), revision: `${snapshot.revision ?? ''}${this.#ending}` };
+  #partOf({ tags, snapshot }: Newest): Snapshot {
+    const whole = snapshot();
+    const keys: string[] = [];
+    for (const [key, each] of tags) if (this.#has(each)) keys.push(key);
+    return { ...partOf(whole, keys), revision: `${whole.revision ?? ''}${this.#ending}` };
+  }
+
+  #has(tags: readonly string[] = []): boolean {
+    return tags.some((tag) => this.#tags.has(tag));
   }
 }
