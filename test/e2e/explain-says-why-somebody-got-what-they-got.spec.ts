@@ -126,6 +126,56 @@ describe('why did user-7 not get it last Tuesday at 14:03?', () => {
     expect(then.evaluation.metadata['version']).toBe(then.version);
   });
 
+  it('keeps apart what had the same key one after the other, and knows the prerequisites of then', async () => {
+    const path = targetingPath('again');
+    const lines = async (at?: string): Promise<string[]> =>
+      (await why({ context: USER, ...(at !== undefined && { at }) }, path)).text.split('\n');
+    const edit = async (flag: string, targeting: object): Promise<void> => {
+      const { body } = await api.admin.get(targetingPath(flag)).expect(200);
+      await api.admin.put(targetingPath(flag), { ...(body as object), enabled: true, ...targeting }).expect(200);
+    };
+    const inCohort = { id: 'r', conditions: [{ cohorts: ['guests'] }], serve: { variant: 'on' } };
+    const before = await moment();
+    for (const key of ['again', 'gateway'])
+      await api.admin.post('/projects/default/flags', { key, type: 'boolean' }).expect(201);
+    await api.admin.post('/projects/default/cohorts', { key: 'guests', included: ['user-7'] }).expect(201);
+    await edit('gateway', {});
+    await edit('again', { prerequisites: [{ flag: 'gateway', variants: ['on'] }], rules: [inCohort] });
+    const first = await moment();
+    await api.admin.post(`${targetingPath('gateway')}/disable`).expect(200);
+    const closed = await moment();
+    await edit('again', { prerequisites: [], rules: [] });
+    await api.admin.delete('/projects/default/cohorts/guests').expect(204);
+    await api.admin.post('/projects/default/cohorts', { key: 'guests', included: ['user-8'] }).expect(201);
+    await edit('again', { rules: [inCohort], fallthrough: { variant: 'off' } });
+    const second = await moment();
+    await api.admin.post('/projects/default/flags/again/archive').expect(200);
+    await api.admin.delete('/projects/default/flags/again').expect(204);
+    const gone = await moment();
+    const variants = { plain: 'Hello', loud: 'HELLO' };
+    await api.admin.post('/projects/default/flags', { key: 'again', type: 'string', variants }).expect(201);
+    await edit('again', {});
+
+    const missing = ['flag again is missing'];
+    expect([await lines(before), await lines(gone)]).toEqual([missing, missing]);
+    expect(await lines(first)).toEqual([
+      'flag again is enabled',
+      'prerequisite gateway serves "on", wanted ["on"]: holds',
+      '  flag gateway is enabled',
+      '  fallthrough serves "on"',
+      'rule r serves "on"',
+      '  in cohorts guests: true',
+      '    cohort guests: member true, "user-7" is included',
+    ]);
+    expect((await lines(closed))[1]).toBe('prerequisite gateway is disabled, wanted ["on"]: fails');
+    expect((await lines(second)).slice(-2)).toEqual([
+      '    cohort guests: member false, in no list, and no rule lets it in',
+      'fallthrough serves "off"',
+    ]);
+    const now = ['flag again is enabled', 'fallthrough serves "plain"'];
+    expect([await lines(), await lines('2999-01-01T00:00:00Z')]).toEqual([now, now]);
+  });
+
   it('lets the clock of conditions stand where it stood', async () => {
     const path = targetingPath('launch');
     await api.admin.post('/projects/default/flags', { key: 'launch', type: 'boolean' }).expect(201);
