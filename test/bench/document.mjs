@@ -22,6 +22,18 @@ function grouped(rows, by) {
 
 const isPeer = ({ engine }) => !engine.startsWith('Fledge');
 
+/** What reporting may add to any evaluation, in references. */
+const REPORTS_BAR = 0.5;
+
+/** The most that reporting added to an evaluation; undefined when it was not measured. */
+function reportsCost(byScenario) {
+  const differences = byScenario.flatMap(([, measured]) => {
+    const [off, on] = ['Fledge', 'Fledge, reports on'].map((name) => measured.find(({ engine }) => engine === name));
+    return off === undefined || on === undefined || /^(?:load|heap)/.test(off.scenario) ? [] : [on.median - off.median];
+  });
+  return differences.length === 0 ? undefined : Math.max(...differences);
+}
+
 function evaluationText({ reference, rows }) {
   // Fledge first, then the peers.
   const engines = [...new Set(rows.map(({ engine }) => engine))].sort(
@@ -43,6 +55,16 @@ function evaluationText({ reference, rows }) {
       ahead,
     ];
   });
+  const added = reportsCost(byScenario);
+  if (added !== undefined)
+    summary.push([
+      'the evaluation rows with default reports on, at most',
+      `+ ${REPORTS_BAR} ×`,
+      `+ ${shown(Math.max(0, added))} ×`,
+      verdict(added <= REPORTS_BAR),
+      'not asked',
+      '',
+    ]);
   const all = byScenario.map(([scenario, measured]) => [
     scenario,
     ...engines.map((engine) => {
