@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApi, type TestApi } from '../support/api.js';
 import { ServiceClient } from '../support/service-client.js';
 import { openStream } from '../support/sse.js';
+import { startTcpProxy, through } from '../support/tcp-proxy.js';
 import { until } from '../support/wait.js';
 
 let api: TestApi;
@@ -127,4 +128,37 @@ describe('a stream', () => {
     expect(client.snapshot).toEqual(await snapshotOf());
     await client.close();
   });
+});
+
+it('takes no more of the database to toggle one of hundreds of flags than one of a few', async () => {
+  const network = await startTcpProxy(api.databaseUrl);
+  const replica = await startApi({}, { url: through(network, api.databaseUrl), drop: async () => undefined });
+  const client = new ServiceClient(replica.url);
+  const stream = await openStream(replica.url, key);
+  await stream.next('put');
+  /** Of the cheapest of some toggles, between the replica and the database; others met a poll. */
+  const cost = async (): Promise<number> => {
+    const costs: number[] = [];
+    for (const on of [true, false, true, false]) {
+      const before = network.sent + network.received;
+      await client.toggle('checkout', on);
+      expect((await stream.next('patch')).bytes).toBeLessThan(2_000);
+      costs.push(network.sent + network.received - before);
+    }
+    return Math.min(...costs);
+  };
+  await cost();
+  const amongFew = await cost();
+  const { body } = await admin.must('GET', '/projects/default/export');
+  const document = body as { flags: { key: string }[] };
+  const [like] = document.flags;
+  const flags = Array.from({ length: 150 }, (_, index) => ({ ...like, key: `many-${index}` }));
+  await admin.must('POST', '/projects/default/import', { ...document, flags });
+  await stream.next('patch');
+  expect(Object.keys((await snapshotOf()).flags).length).toBeGreaterThan(150);
+  // A look at each of them would be dozens of kilobytes; what the replica does besides is one or two.
+  expect(Math.abs((await cost()) - amongFew)).toBeLessThan(5_000);
+  stream.close();
+  await replica.stop();
+  await network.close();
 });
