@@ -116,7 +116,7 @@ function among(rules: readonly Judged[], salt: string): Problem[] {
 
 /**
  * What is legal in a flag but probably not meant.
- * `unreachable_rule`: its conditions exclude each other, or an earlier rule whose conditions are among its own decides
+ * `unreachable_rule`: its conditions exclude each other, or an earlier rule whose conditions its own imply decides
  * everyone. `gate_never_admits`: an earlier gate of the same place and at least the percentage stands before a gate, and
  * their conditions do not visibly exclude each other. `no_unit_falls_through`: a split, or a gate with `otherwise`, by an
  * attribute other than `targetingKey` that no condition of its rule asks for. Rules that are not enabled do not count.

@@ -426,6 +426,11 @@ describe('warnings', () => {
     expect(warnings({}, { conditions: [DE] })).toEqual(lost);
     expect(warnings({ conditions: [DE] }, { conditions: [PRO, DE] })).toEqual(lost);
     expect(warnings({ conditions: [DE, PRO] }, { conditions: [DE] })).toEqual([]);
+    const EU: Condition = { ...DE, values: ['AT', 'DE'] };
+    const notEU: Condition = { ...EU, negate: true };
+    expect(warnings({ conditions: [EU] }, { conditions: [DE] })).toEqual(lost);
+    expect(warnings({ conditions: [DE] }, { conditions: [EU] })).toEqual([]);
+    expect(warnings({ conditions: [DE, notEU] })).toEqual(['/rules/0 unreachable_rule']);
     expect(warnings({ conditions: [DE], enabled: false }, { conditions: [DE] })).toEqual([]);
     expect(warnings({ gate: { percentage: 99.999 } }, {})).toEqual([]);
     expect(warnings({ gate: { percentage: 100 } }, {})).toEqual([]);
