@@ -407,6 +407,21 @@ describe('after completion', () => {
     expect(await targetingOf('watched-again')).toMatchObject({ rules: [], fallthrough: { variant: 'on' } });
   });
 
+  it('what is archived meanwhile stays where nobody is served it, and comes back unwatched', async () => {
+    const canary = await completed('watched-archived');
+    const sdk = api.as(await api.sdkKey());
+    type Body = { readonly version: number; readonly flags: object };
+    const served = async (): Promise<Body> => (await sdk.get('/sdk/v1/snapshot').expect(200)).body as Body;
+    expect((await served()).flags).toHaveProperty('watched-archived');
+    await api.admin.post('/projects/default/flags/watched-archived/archive', {}).expect(200);
+    const ended = await canary.pass(22, { canary: 0.01 });
+    expect(ended).toMatchObject({ state: 'completed', watchUntil: null });
+    await expect.poll(async () => (await served()).version).toBeGreaterThanOrEqual(ended.epoch ?? Infinity);
+    expect((await served()).flags).not.toHaveProperty('watched-archived');
+    await api.admin.post('/projects/default/flags/watched-archived/restore', {}).expect(200);
+    expect(await targetingOf('watched-archived')).not.toHaveProperty('measure');
+  });
+
   it('what is deleted meanwhile comes back without its mark', async () => {
     await completed('watched-gone');
     await api.admin.post('/projects/default/flags/watched-gone/archive', {}).expect(200);

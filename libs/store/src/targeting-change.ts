@@ -120,7 +120,8 @@ async function saveTargeting(
   const sameCohorts = isDeepStrictEqual(row.cohorts, derived.cohorts);
   const before = sameCohorts ? undefined : await reachedCohorts(tx, owner.id, environment.id);
   await updateRow(tx, TargetingRow, { flagId: flag.id, environmentId: environment.id }, { ...next, ...derived });
-  const flags = { [flag.key]: joinFlag(flag, next.document) };
+  // An archived flag, of which a watch may end, is in no snapshot.
+  const flags = flag.archivedAt === null ? { [flag.key]: joinFlag(flag, next.document) } : {};
   if (before === undefined) return { flags };
   return { flags, ...reachPatch(before, await reachedCohorts(tx, owner.id, environment.id)) };
 }
