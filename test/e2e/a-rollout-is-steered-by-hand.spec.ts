@@ -551,6 +551,15 @@ describe('while a rollout lives', () => {
     expectProblem(await command(rollout, 'retry'), 409, 'flag_disabled');
   });
 
+  it('disabling the flag is asked for once, however many rollouts come and go meanwhile', async () => {
+    await startRollout(api, 'restless');
+    const start = { flag: 'restless', canary: 'on', baseline: 'off', plan: SHORT_PLAN, supersede: true, enable: true };
+    const starts = Array.from({ length: 12 }, () => api.admin.post(ROLLOUTS, start));
+    const kills = Array.from({ length: 3 }, () => api.admin.post(`${targetingPath('restless')}/disable`, {}));
+    const [answers] = await Promise.all([Promise.all(kills), Promise.all(starts)]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+  });
+
   it('undoing what enabled the flag is the kill switch, too', async () => {
     await makeFlag(api, 'undone');
     await api.admin.post(`${targetingPath('undone')}/disable`, {}).expect(200);
