@@ -1,7 +1,8 @@
+import { createLogger, createRuntime, readConfig, type Runtime } from '@fledge/api';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ApiDocument } from '../fuzz/document.js';
 import { fuzz } from '../fuzz/run.js';
-import { ADMIN_TOKEN } from '../support/api.js';
+import { ADMIN_TOKEN, rememberHowItStands, UNDOES_EVERYTHING } from '../support/api.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { buildReplica, launchReplica, type Replica } from '../support/replica.js';
 
@@ -13,18 +14,30 @@ const HEAP_MAY_GROW = 48 * 1_048_576;
 
 let database: TestDatabase;
 let service: Replica;
+let undoAll: Awaited<ReturnType<typeof rememberHowItStands>>;
 
 beforeAll(async () => {
   await buildReplica();
   database = await createDatabase();
+  undoAll = await rememberHowItStands(database.url);
   // A process of its own, so that its end would be seen and its memory is its own.
   service = await launchReplica(database.url, { FLEDGE_LIMIT_SDK_PER_SECOND: '0', FLEDGE_LIMIT_OFREP_PER_SECOND: '0' });
   await service.ready();
 }, 300_000);
 afterAll(async () => {
   await service.stop();
-  await database.drop();
+  try {
+    if (UNDOES_EVERYTHING) await undoAll(createUndoing);
+  } finally {
+    await database.drop();
+  }
 });
+
+function createUndoing(): Runtime {
+  const { url } = database;
+  const config = readConfig({ DATABASE_URL: url, FLEDGE_ADMIN_TOKEN: ADMIN_TOKEN, LOG_LEVEL: 'silent' });
+  return createRuntime({ ...config, url, directUrl: url, log: createLogger(config, false), reconciles: false });
+}
 
 it(
   'is answered, whatever it is, with what the OpenAPI document says, without a fault and without growing',

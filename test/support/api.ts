@@ -111,10 +111,10 @@ export async function startApi(
 }
 
 /** FLEDGE_REVERT_ALL=1: whatever any spec has changed is undone at its end. */
-const UNDOES_EVERYTHING = process.env['FLEDGE_REVERT_ALL'] === '1';
+export const UNDOES_EVERYTHING = process.env['FLEDGE_REVERT_ALL'] === '1';
 
 /** Answers what undoes everything from now on, with a runtime of its own. @throws when the documents are not as they were, byte for byte */
-async function rememberHowItStands(url: string): Promise<(create: () => Runtime) => Promise<void>> {
+export async function rememberHowItStands(url: string): Promise<(create: () => Runtime) => Promise<void>> {
   const since = await newestChange(url);
   const stood = await documentsIn(url);
   return async (create) => {

@@ -24,9 +24,11 @@ type Row = Omit<LaterChange, 'subject' | 'at'> & {
 
 const MOST = 20;
 
-/** What a rollout decided without touching a document, what a webhook sent or signs with, and tokens that have ended, are in nobody's way. */
-const IN_FORCE = `subject_type <> 'rollout' AND action NOT IN ('webhook.sent', 'webhook.rotated') AND (subject_type <> 'token' OR EXISTS (
-  SELECT 1 FROM token WHERE token.id::text = subject_key AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())))`;
+/** What a rollout decided without touching a document, what a webhook sent or signs with, and tokens and webhooks that are gone, are in nobody's way. */
+const IN_FORCE = `subject_type <> 'rollout' AND (subject_type <> 'token' OR EXISTS (
+  SELECT 1 FROM token WHERE token.id::text = subject_key AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())))
+  AND (subject_type <> 'webhook' OR action NOT IN ('webhook.sent', 'webhook.rotated') AND EXISTS (
+  SELECT 1 FROM webhook WHERE webhook.project_id = change.project_id AND webhook.key = subject_key AND webhook.created_at <= change.at))`;
 
 /** The changes after this one that are still in force and have to do with its subject or with what its document names; the oldest first. */
 export async function laterChanges(tx: Tx, change: ChangeRow): Promise<LaterChange[]> {
