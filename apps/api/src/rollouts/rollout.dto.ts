@@ -356,8 +356,8 @@ class RefusalDto {
 class AskedRolloutDto extends OmitType(RolloutDto, ['audience']) {
   @ApiProperty({
     type: 'array',
-    items: { type: 'object', additionalProperties: true },
-    description: 'As it was asked for, whatever is wrong with it.',
+    items: {},
+    description: 'As it was asked for, whatever is wrong with it: elements may be anything.',
   })
   audience!: readonly Condition[];
 }
