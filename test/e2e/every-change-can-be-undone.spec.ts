@@ -287,6 +287,9 @@ describe('undoing', () => {
     };
     await api.admin.patch(`${hooks}/chat`, edit).expect(200);
     const edited = await newest();
+    // What changes nothing is no change.
+    await api.admin.patch(`${hooks}/chat`, edit).expect(200);
+    expect(await newest()).toEqual(edited);
     await api.admin.patch(`${hooks}/chat`, { description: 'ours' }).expect(200);
     expectProblem(await undo(made.id), 409, 'revert_conflict');
     const editor = api.as(

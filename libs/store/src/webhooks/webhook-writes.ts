@@ -102,7 +102,8 @@ export async function saveWebhook(
 ): Promise<WebhookDocument> {
   const before = await showWebhook(tx, owner, row);
   const edited = { ...row, ...edit };
-  if (isDeepStrictEqual(edited, row)) return before;
+  // A row that was loaded is more than its columns: it is of a class.
+  if (isDeepStrictEqual(edited, { ...row })) return before;
   const { id, ...saved } = { ...edited, version: row.version + 1, updatedAt: new Date() };
   await updateRow(tx, WebhookRow, { id }, saved);
   const after = await showWebhook(tx, owner, { id, ...saved });
