@@ -53,6 +53,7 @@ const TOKENS: readonly object[] = [
   ...['editor', 'operator', 'viewer'].map((role) => ({ kind: 'management', role })),
   { kind: 'management', role: 'admin', project: 'default', environments: ['production'] },
   { kind: 'client', project: 'default', environment: 'production', allowedOrigins: ['https://shop.example'] },
+  { kind: 'sdk', project: 'default', environment: 'production', tags: ['payments'] },
 ];
 
 /** Its first step waits for somebody's approval. */

@@ -8,7 +8,7 @@ export type Snapshot = {
   readonly environment: string;
   /** Counts the environment's changes; grows by one with each. */
   readonly version: number;
-  /** `<version>-<8 random characters>`: never used twice, not even after a restored backup. */
+  /** `<version>-<8 random characters>`: never used twice, not even after a restored backup. With an ending where a key's tags open a part of the flags alone. */
   readonly revision?: string;
   /** Take this snapshot even though its version may be lower: history was rewritten. */
   readonly reset?: true;
