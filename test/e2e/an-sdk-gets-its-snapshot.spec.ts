@@ -122,6 +122,26 @@ describe('the snapshot', () => {
     }
   });
 
+  it('is not sent again to who holds a revision that happens to end like one of a coding', async () => {
+    const { version, revision = '' } = await snapshotOf(api);
+    let held = revision;
+    const rename = async (to: string): Promise<void> => {
+      for (const table of ['environment_change', 'environment'])
+        await sql(api.databaseUrl, `UPDATE ${table} SET revision = $1 WHERE revision = $2`, [to, held]);
+      held = to;
+    };
+    for (const end of ['abcde-gz', 'abcde-br']) {
+      // Asked by who knows the new name, the replica reads the log and finds another history.
+      await rename(`${version}-${end}`);
+      for (const suffix of ['', '-gz', '-br']) {
+        const answer = await fetchRaw({ 'if-none-match': `"${held}${suffix}"` });
+        expect([held, suffix, answer.status]).toEqual([held, suffix, 304]);
+      }
+    }
+    await rename(revision);
+    expect((await fetchRaw({ 'if-none-match': `"${revision}"` })).status).toBe(304);
+  });
+
   it('is sent, without a reset, to who holds an older version of this history', async () => {
     const { headers } = await fetchRaw();
     await api.admin.post(`${targetingPath('new-checkout')}/disable`).expect(200);

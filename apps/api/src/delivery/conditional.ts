@@ -14,14 +14,11 @@ export function codingFor(header: string | string[] | undefined): Coding {
   return allows('br') ? 'br' : allows('gzip') ? 'gzip' : 'identity';
 }
 
+/** A revision with the suffix of a coding. It may itself end like one: its length tells them apart. */
+const CODED = /^(\d+-[\w-]{8}(?:\.[\w-]{8})?)-(?:gz|br)$/;
+
 /** The revisions that If-None-Match names, whatever their coding: weakly, and without the coding's suffix. */
 export function revisionsIn(header: string | undefined): string[] {
   if (header === undefined || header.length > 1_000) return [];
-  return header.split(',').map((part) =>
-    part
-      .trim()
-      .replace(/^W\//, '')
-      .replaceAll('"', '')
-      .replace(/-(?:gz|br)$/, ''),
-  );
+  return header.split(',').map((part) => part.trim().replace(/^W\//, '').replaceAll('"', '').replace(CODED, '$1'));
 }
