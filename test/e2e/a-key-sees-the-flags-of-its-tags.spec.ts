@@ -210,17 +210,25 @@ describe('a stream', () => {
     expect(patches.at(-1)?.data).toMatchObject({ version: version + 2, flags: { base: { enabled: true } } });
   });
 
-  it('goes on with the whole part when more sets of tags are in use than are followed', async () => {
+  it('goes on with patches beside hundreds of other sets of tags, and with the whole part beside too many', async () => {
     const stream = await open(payments);
     await stream.next('put');
     const environment = await api.runtime.snapshots.environment(await idOfProduction());
-    for (let index = 0; index < 40; index += 1) environment?.seenBy([`tag-${index}`]);
+    const look = (from: number, to: number): void => {
+      for (let index = from; index < to; index += 1) environment?.seenBy([`tag-${index}`]);
+    };
+    look(0, 500);
+    await toggle('banner', false);
+    expect(await stream.next('patch')).toBeDefined();
+    look(500, 1_600);
     await toggle('base', false);
     const put = (await stream.next()).data as unknown as Snapshot;
     expect(put).toEqual(await snapshotOf(payments));
     expect([put.flags['base']?.enabled, put.reset]).toEqual([false, undefined]);
     await toggle('base', true);
     expect((await stream.next('patch')).data).toMatchObject({ from: put.version, flags: { base: { enabled: true } } });
+    await toggle('banner', true);
+    await stream.next('patch');
   });
 });
 

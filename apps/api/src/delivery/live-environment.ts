@@ -8,8 +8,13 @@ import { TaggedView, type Newest } from './tagged-view.js';
 /** Beyond this much the whole snapshot is folded at once, so that what waits to be folded stays small. */
 const MOST_PENDING = 1_000;
 const MOST_PENDING_BYTES = 4_194_304;
-/** So many sets of tags are followed, those that were looked at last; another one is made anew when it is asked for. */
-const MOST_VIEWS = 32;
+/**
+ * So many sets of tags are followed whatever they weigh, and more as long as all of them together stay below this weight: those that
+ * were looked at last. Another one is made anew when it is asked for, which takes a walk over all flags; so as many as have open
+ * streams should find room, or every change makes all of them anew.
+ */
+const LEAST_VIEWS = 32;
+const MOST_VIEW_BYTES = 67_108_864;
 
 /**
  * One environment as this replica serves it. A change costs what the change weighs: it is appended and sent as it is. Only who asks
@@ -91,12 +96,23 @@ export class LiveEnvironment implements EnvironmentView {
 
   #view(tags: readonly string[]): TaggedView {
     const name = JSON.stringify(tags);
-    const view = this.#views.get(name) ?? new TaggedView(this, tags, this.#newest());
+    const followed = this.#views.get(name);
+    const view = followed ?? new TaggedView(this, tags, this.#newest());
     view.follow(this.#newest());
     this.#views.delete(name);
     this.#views.set(name, view);
-    for (const oldest of this.#views.keys()) if (this.#views.size > MOST_VIEWS) this.#views.delete(oldest);
+    if (followed === undefined) this.#makeRoom();
     return view;
+  }
+
+  #makeRoom(): void {
+    let bytes = 0;
+    for (const view of this.#views.values()) bytes += view.bytes;
+    for (const [oldest, view] of this.#views) {
+      if (this.#views.size <= LEAST_VIEWS || bytes <= MOST_VIEW_BYTES) return;
+      bytes -= view.bytes;
+      this.#views.delete(oldest);
+    }
   }
 
   #newest(): Newest {

@@ -24,6 +24,10 @@ export class RecentChanges {
   #changes: (PreparedChange & { readonly from: string })[] = [];
   #bytes = 0;
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Takes a change that leads on from the newest, which is that of `from`. */
   append(from: string, change: PreparedChange): void {
     this.#changes.push({ ...change, from });

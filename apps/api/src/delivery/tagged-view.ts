@@ -14,6 +14,10 @@ import { EncodedSnapshot } from './encoded-snapshot.js';
 import type { EnvironmentView } from './environment-view.js';
 import { prepare, RecentChanges, type PreparedChange } from './recent-changes.js';
 
+/** Roughly what a view takes beside its recent changes: by itself, and for each flag in its records and its serialised forms. */
+const BYTES = 65_536;
+const BYTES_PER_FLAG = 1_000;
+
 /** The tags of the newest version's flags, and what folds the whole of it. */
 export type Newest = { readonly tags: ReadonlyMap<string, readonly string[]>; readonly snapshot: () => Snapshot };
 
@@ -27,6 +31,7 @@ export class TaggedView implements EnvironmentView {
   readonly #tags: ReadonlySet<string>;
   readonly #ending: string;
   #part: Snapshot;
+  #flags: number;
   /** Changes of the environment since #part was made. */
   #unseen: Change[] = [];
   #unseenBytes = 0;
@@ -40,10 +45,16 @@ export class TaggedView implements EnvironmentView {
     this.#tags = new Set(tags);
     this.#ending = `.${createHash('sha256').update(JSON.stringify(tags)).digest('base64url').slice(0, 8)}`;
     this.#part = this.#partOf(newest);
+    this.#flags = Object.keys(this.#part.flags).length;
   }
 
   get position(): Position {
     return { version: this.#part.version, revision: this.#part.revision ?? '' };
+  }
+
+  /** Roughly what it takes of memory beside what it shares with the whole. */
+  get bytes(): number {
+    return BYTES + this.#flags * BYTES_PER_FLAG + this.#recent.bytes;
   }
 
   /** Hears of a change of the environment; answers how many bytes of changes wait to be looked at, and how many changes. */
@@ -63,6 +74,7 @@ export class TaggedView implements EnvironmentView {
     this.#part = isTouched
       ? this.#partOf({ tags, snapshot })
       : { ...before, version, revision: `${revision}${this.#ending}` };
+    if (isTouched) this.#flags = Object.keys(this.#part.flags).length;
     this.#recent.append(before.revision ?? '', prepare(changeOfPart(before, this.#part, change)));
     this.#unseen = [];
     this.#unseenBytes = 0;
