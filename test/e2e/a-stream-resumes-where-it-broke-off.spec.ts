@@ -1,6 +1,7 @@
+import { ServerResponse } from 'node:http';
 import { createClient } from '@fledge/sdk';
 import type { Change, Snapshot } from '@fledge/evaluation';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startApi, type TestApi } from '../support/api.js';
 import { ServiceClient } from '../support/service-client.js';
 import { sql } from '../support/sql.js';
@@ -171,6 +172,38 @@ describe('a client that comes back with the revision it holds', () => {
     expect(await attached.next('put', 8_000)).toMatchObject({ id: again, data: { reset: true } });
   });
 
+  it('polls the history that it has heard of from a replica that has not', async () => {
+    const lost = await newest();
+    const again = lost.replace(/-.*$/, '-cccccccc');
+    await past(`UPDATE environment_change SET revision = $1 WHERE revision = $2`, [again, lost]);
+    await past(`UPDATE environment SET revision = $1 WHERE revision = $2`, [again, lost]);
+    const sdk = new ServiceClient(second.url, key);
+    const held = { 'if-none-match': `"${again}"` };
+    expect((await sdk.ask('GET', '/sdk/v1/snapshot', undefined, held)).status).toBe(304);
+  });
+
+  it('is not sent back by a replica that has heard of nothing, when it comes with another key', async () => {
+    await newest();
+    const { key: other } = await admin.makeKey('production', { tags: ['payments'] });
+    const deaf = vi.spyOn(second.runtime.snapshots, 'onHint').mockReturnValue();
+    const comes = {
+      polling: async (held: string): Promise<unknown> => {
+        const headers = { 'if-none-match': `"${held}"` };
+        return (await new ServiceClient(second.url, other).must('GET', '/sdk/v1/snapshot', undefined, headers)).body;
+      },
+      streaming: async (held: string): Promise<unknown> => {
+        const stream = await openStream(second.url, other, { lastEventId: held });
+        streams.push(stream);
+        return (await stream.next('put')).data;
+      },
+    };
+    for (const come of Object.values(comes)) {
+      const version = await writes(1);
+      expect(await come(await logged())).toMatchObject({ version, reset: true, flags: {} });
+    }
+    deaf.mockRestore();
+  });
+
   it.each(['nonsense', '99999999-xxxxxxxx', '-', '1-short', "1-';drop--"])('is reset when it holds %s', async (id) => {
     await newest();
     const stream = await open({ lastEventId: id });
@@ -182,9 +215,16 @@ describe('a client that comes back with the revision it holds', () => {
     await writes(5);
     await newest();
     const [sent, received] = [network.sent, network.received];
+    const written = vi.spyOn(ServerResponse.prototype, 'write');
     const crowd = await Promise.all(Array.from({ length: 200 }, () => open({ lastEventId: revision })));
     await Promise.all(crowd.map((stream) => stream.next('patch')));
     expect(new Set(crowd.map((stream) => JSON.stringify(changes(stream.events)))).size).toBe(1);
+    const patches = written.mock.calls
+      .map(([chunk]) => chunk as Buffer)
+      .filter((chunk) => chunk.includes('event: patch'));
+    written.mockRestore();
+    // What waits for many is there once.
+    expect([patches.length, new Set(patches).size]).toEqual([200, 1]);
     // The key is looked up once or twice, and the log is polled once or twice; 200 looks at the log would be 100 kB and more.
     expect(network.sent - sent).toBeLessThan(10_000);
     expect(network.received - received).toBeLessThan(10_000);

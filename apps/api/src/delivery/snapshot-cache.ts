@@ -81,14 +81,14 @@ export class SnapshotCache {
     if (environment === undefined || view === undefined || revision === undefined || view.knows(revision))
       return view?.encoded();
     const position = parseRevision(view.baseOf(revision));
-    if (position === undefined) return view.encodedReset();
     try {
-      if (!(await inTime(this.#store.knows(id, position)))) return environment.seenBy(tags).encodedReset();
-      // The client has heard of a version before this replica did.
-      const current = position.version > environment.position.version ? await inTime(this.#refresh(id)) : environment;
-      return current?.seenBy(tags).encoded();
+      // The client may have heard of more than this replica, or of another history; it shall be sent back by neither.
+      const current = (await inTime(this.#refresh(id)))?.seenBy(tags);
+      if (current === undefined || current.knows(revision)) return current?.encoded();
+      const isKnown = position !== undefined && (await inTime(this.#store.knows(id, position)));
+      return isKnown ? current.encoded() : current.encodedReset();
     } catch (error) {
-      return this.#unverified(environment.seenBy(tags), error);
+      return this.#unverified(environment.seenBy(tags), position, error);
     }
   }
 
@@ -108,19 +108,18 @@ export class SnapshotCache {
     if (held !== undefined) return held;
     if (view.knows(revision)) return view.encoded();
     const position = parseRevision(view.baseOf(revision));
-    if (position === undefined) return view.encodedReset();
     try {
       const current = (await inTime(this.#refresh(id)))?.seenBy(tags);
+      if (current === undefined || position === undefined) return current?.encodedReset();
       return (
-        current &&
-        (current.since(revision) ??
-          (await inTime<Sequel | undefined>(
-            tags === null ? this.#replay(id, position) : this.#wholeIfKnown(id, position, current),
-          )) ??
-          current.encodedReset())
+        current.since(revision) ??
+        (await inTime<Sequel | undefined>(
+          tags === null ? this.#replay(id, position) : this.#wholeIfKnown(id, position, current),
+        )) ??
+        current.encodedReset()
       );
     } catch (error) {
-      return this.#unverified(environment.seenBy(tags), error);
+      return this.#unverified(environment.seenBy(tags), position, error);
     }
   }
 
@@ -182,11 +181,14 @@ export class SnapshotCache {
     return changes;
   }
 
-  /** While the log cannot be read nobody knows whose history a revision is of: no reset, so that an older snapshot is ignored. */
-  #unverified(view: EnvironmentView, error: unknown): EncodedSnapshot {
+  /**
+   * While the log cannot be read nobody knows whose history a position is of: no reset, so that an older snapshot is ignored. Where
+   * the revision names none it is of no history of this view.
+   */
+  #unverified(view: EnvironmentView, position: Position | undefined, error: unknown): EncodedSnapshot {
     if (!(error instanceof DomainError)) throw error;
     this.#log.warn({ err: error }, 'a revision could not be looked up; answering with the snapshot held');
-    return view.encoded();
+    return position === undefined ? view.encodedReset() : view.encoded();
   }
 
   #refresh(id: number): Promise<LiveEnvironment | undefined> {
