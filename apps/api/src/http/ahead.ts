@@ -18,7 +18,7 @@ export function answerAhead(
     route[at] = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void => {
       const answer = answerTo(request);
       if (answer === undefined) done();
-      else atEndOfTurn(() => void sent(answer(reply), done));
+      else atEndOfTurn(() => void sent(answer, reply, done));
     };
   });
 }
@@ -36,9 +36,10 @@ function atEndOfTurn(send: () => void): void {
   });
 }
 
-async function sent(answer: Promise<void>, refuse: (error: Error) => void): Promise<void> {
+/** Never throws: others wait behind it. */
+async function sent(answer: ReadyAnswer, reply: FastifyReply, refuse: (error: Error) => void): Promise<void> {
   try {
-    await answer;
+    await answer(reply);
   } catch (error) {
     refuse(error instanceof Error ? error : new Error(String(error)));
   }
