@@ -1,6 +1,7 @@
+import { ServerResponse } from 'node:http';
 import { createClient } from '@fledge/sdk';
 import { applyChange, type Change, type Snapshot } from '@fledge/evaluation';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startApi, type TestApi } from '../support/api.js';
 import { ServiceClient } from '../support/service-client.js';
 import { openStream } from '../support/sse.js';
@@ -65,6 +66,22 @@ describe('a stream', () => {
     }
     expect(held).toEqual(await snapshotOf());
     stream.close();
+  });
+
+  it('is not always the last of all to hear of a change', async () => {
+    const streams = await Promise.all(Array.from({ length: 4 }, () => openStream(api.url, key)));
+    for (const stream of streams) await stream.next('put');
+    const written = vi.spyOn(ServerResponse.prototype, 'write');
+    const last = new Set<unknown>();
+    for (let count = 0; count < 12; count += 1) {
+      written.mockClear();
+      await admin.toggle('checkout', count % 2 === 1);
+      for (const stream of streams) await stream.next('patch');
+      last.add(written.mock.contexts[written.mock.calls.findLastIndex(([chunk]) => String(chunk).includes('patch'))]);
+    }
+    written.mockRestore();
+    expect(last.size).toBeGreaterThan(1);
+    for (const stream of streams) stream.close();
   });
 
   it('says nothing of a write that changes nothing', async () => {
