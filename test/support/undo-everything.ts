@@ -35,7 +35,7 @@ export async function newestChange(url: string): Promise<string> {
 }
 
 /**
- * Undoes, the newest first, every change after `since` that nobody has undone, once the rollouts that still live are cancelled.
+ * Undoes, the newest first, every change after `since`, once the rollouts that still live are cancelled.
  * Answers how many, and what was refused. Left out: what rollouts did without touching a document, what webhooks sent or sign with,
  * and tokens and webhooks that are gone, for good.
  */
@@ -45,9 +45,9 @@ export async function undoEverything(
   since: string,
 ): Promise<{ readonly undone: number; readonly refused: readonly string[] }> {
   for (const rollout of await liveRollouts(url)) await stores.steering.cancel(HINDSIGHT, rollout, 'baseline');
-  const changes = await sql<{ id: string; action: string; reverts: string | null }>(
+  const changes = await sql<{ id: string; action: string }>(
     url,
-    `SELECT id::text AS id, action, reverts::text AS reverts FROM change
+    `SELECT id::text AS id, action FROM change
      WHERE id > $1::bigint AND subject_type <> 'rollout' AND (subject_type <> 'token' OR action = 'token.created' AND EXISTS (
        SELECT 1 FROM token WHERE token.id::text = subject_key AND revoked_at IS NULL))
        AND (subject_type <> 'webhook' OR action IN ('webhook.created', 'webhook.updated') AND EXISTS (
@@ -56,16 +56,10 @@ export async function undoEverything(
      ORDER BY change.id DESC`,
     [since],
   );
-  const gone = new Set<string>();
   const refused: string[] = [];
   let undone = 0;
-  for (const { id, action, reverts } of changes) {
-    if (gone.has(id)) continue;
-    // A change and the one that undid it are nothing together.
-    if (reverts !== null && Number(reverts) > Number(since)) {
-      gone.add(reverts);
-      continue;
-    }
+  // Undoings too: one may have undone something that others had built on since.
+  for (const { id, action } of changes) {
     try {
       await stores.reverts.revert(HINDSIGHT, id);
       undone += 1;
