@@ -74,7 +74,9 @@ function questionOf(condition: Condition): Question {
 function read(condition: Condition): Question {
   const alike = new Set<string>();
   if ('cohorts' in condition) return { subject: 'cohorts', values: new Set(condition.cohorts), alike, line: undefined };
-  const { attribute, operator, ignoreCase = false, values } = condition;
+  const { attribute, operator, ignoreCase = false } = condition;
+  // A question whether something is there may come without values.
+  const values = Object.hasOwn(condition, 'values') ? condition.values : [];
   const subject = JSON.stringify([attribute, operator, ignoreCase]);
   // 1 equals both "1" and "1.0", and true equals "true".
   for (const value of operator === 'in' ? values : []) alike.add(asText(finite(value) ?? value));
