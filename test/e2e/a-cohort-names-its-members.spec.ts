@@ -93,7 +93,7 @@ describe('a new cohort', () => {
         excluded: ['x', 'b'],
         rules: [
           {
-            conditions: [{ cohorts: [cohort, 'nope'] }, { attribute: 'a', operator: 'like', values: [] }],
+            conditions: [{ cohorts: [cohort, 'nope', 'a\u0000b'] }, { attribute: 'a', operator: 'like', values: [] }],
             gate: { percentage: 5, otherwise: 'on' },
           },
           { conditions: 'all', serve: { variant: 'on' } },
@@ -108,6 +108,8 @@ describe('a new cohort', () => {
       '/excluded/1 in_both_lists',
       '/rules/0/conditions/0/cohorts/0 cycle',
       '/rules/0/conditions/0/cohorts/1 unknown_cohort',
+      '/rules/0/conditions/0/cohorts/2 nul_character',
+      '/rules/0/conditions/0/cohorts/2 unknown_cohort',
       '/rules/0/conditions/1/operator unknown_operator',
       '/rules/0/gate/otherwise no_variants',
       '/rules/1/conditions wrong_type',

@@ -1,4 +1,12 @@
-import { cohortsOf, cohortsOfCohort, prerequisitesOf, type Cohort, type Flag, type Snapshot } from '@fledge/evaluation';
+import {
+  cohortsOf,
+  cohortsOfCohort,
+  isKey,
+  prerequisitesOf,
+  type Cohort,
+  type Flag,
+  type Snapshot,
+} from '@fledge/evaluation';
 import { In, IsNull } from 'typeorm';
 import { joinFlag } from './documents.js';
 import { CohortRow } from './entities/cohort.entity.js';
@@ -17,7 +25,7 @@ export async function surroundingsOf(
   flag: Flag,
 ): Promise<Surroundings> {
   const flags: Record<string, Flag> = { [flag.key]: flag };
-  for (let wanted = prerequisitesOf(flag); wanted.size > 0;) {
+  for (let wanted = missing(prerequisitesOf(flag), flags); wanted.size > 0;) {
     const found = await loadFlags(tx, projectId, environmentId, [...wanted]);
     for (const each of found) flags[each.key] = each;
     wanted = missing(
@@ -41,7 +49,7 @@ export async function reachableCohortDocuments(
 
 export async function reachableCohortRows(tx: Tx, projectId: number, named: readonly string[]): Promise<CohortRow[]> {
   const reached: Record<string, CohortRow> = {};
-  for (let wanted = new Set(named); wanted.size > 0;) {
+  for (let wanted = missing(named, reached); wanted.size > 0;) {
     const found = await tx.find(CohortRow, { where: { projectId, key: In([...wanted]) } });
     for (const row of found) reached[row.key] = row;
     wanted = missing(
@@ -80,5 +88,6 @@ async function loadFlags(tx: Tx, projectId: number, environmentId: number, keys:
   });
 }
 
-const missing = (keys: readonly string[], known: Readonly<Record<string, unknown>>): Set<string> =>
-  new Set(keys.filter((key) => !Object.hasOwn(known, key)));
+/** What is still to be looked for. A name that can be no key is nobody's, and the database need not be able to read it. */
+const missing = (keys: Iterable<string>, known: Readonly<Record<string, unknown>>): Set<string> =>
+  new Set([...keys].filter((key) => isKey(key) && !Object.hasOwn(known, key)));
