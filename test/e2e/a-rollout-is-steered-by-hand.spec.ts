@@ -262,6 +262,14 @@ describe('a start', () => {
     );
   });
 
+  it('at a date is refused now for what will be wrong then, also while its flag is disabled', async () => {
+    await api.admin.post('/projects/default/flags', { key: 'not-yet', type: 'boolean' }).expect(201);
+    const body = { flag: 'not-yet', canary: 'on', plan: SHORT_PLAN, startAt: '2099-01-01T00:00:00Z' };
+    const audience = [{ attribute: 'country', values: ['DE'] }];
+    expectInvalid(await api.admin.post(ROLLOUTS, { ...body, audience }), '/audience/0/operator missing');
+    await did((await api.admin.post(ROLLOUTS, body).expect(201)).body as RolloutDocument, 'cancel');
+  });
+
   it('at a date holds its flag, whose making is not undone meanwhile', async () => {
     await api.admin.post('/projects/default/flags', { key: 'unmade', type: 'boolean' }).expect(201);
     const [made] = (await api.admin.get('/projects/default/changes?key=unmade&limit=1').expect(200)).body.items as [

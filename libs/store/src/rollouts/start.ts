@@ -151,14 +151,13 @@ export async function judgeStart(
 ): Promise<StartJudgement> {
   const { options } = rollout;
   const early = refuseState(place, rollout, before);
-  if (early !== undefined) return { problems: [], warnings: [], refusal: early, whoMoves: null };
   const idle = targetingOf(rollout, before, 0);
   const { problems, warnings } = await judgeTargeting(tx, place, idle, limits);
   const own = [
     ...positionProblems(rollout, before),
     ...problems.map((problem) => ofTheRequest(problem, rollout, idle)),
   ];
-  if (own.length > 0) return { problems: own, warnings, refusal: undefined, whoMoves: null };
+  if (own.length > 0 || early !== undefined) return { problems: own, warnings, refusal: early, whoMoves: null };
   const joined = (targeting: Targeting) => joinFlag(place.flag, targeting);
   const surroundings = await surroundingsOf(tx, place.flag.projectId, place.environment.id, joined(idle));
   const after = joined(targetingOf(rollout, before, percentageOf(rollout, 0)));
