@@ -19,6 +19,7 @@ import {
   isLocking,
   lockedProblem,
   lockLiveRollout,
+  queueUp,
   refuseLocked,
   refuseOvertaken,
 } from './rollouts/live.js';
@@ -194,7 +195,9 @@ export class TargetingStore {
     edit: Edit,
     unsafe?: UnsafePatterns,
   ): Promise<TargetingDocument> {
-    const live = await lockLiveRollout(tx, await locate(tx, ref));
+    const found = await locate(tx, ref);
+    await queueUp(tx, found);
+    const live = await lockLiveRollout(tx, found);
     const place = await locate(tx, ref, true);
     await refuseOvertaken(tx, place, live);
     refuseStale(place.row.version, expected);

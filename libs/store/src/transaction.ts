@@ -40,8 +40,6 @@ export async function read<T>(work: () => Promise<T>): Promise<T> {
 }
 
 const ATTEMPTS = 3;
-/** What was looked at before a lock was had may change as often as somebody is quicker, and the kill switch is not to be asked for twice. */
-const MOST_LOOKS = 10;
 
 /** What was looked at before a lock was had is no longer so: the whole transaction is to be done again. */
 export class TryAgain extends DomainError {
@@ -71,8 +69,7 @@ export async function write<T>(
       );
     } catch (error) {
       const cause = error instanceof DomainError ? error.cause : error;
-      const most = error instanceof TryAgain ? MOST_LOOKS : isRetryable(cause) ? ATTEMPTS : 1;
-      if (attempt >= most) throw error;
+      if (attempt >= ATTEMPTS || !(error instanceof TryAgain || isRetryable(cause))) throw error;
       await sleep(attempt * 20);
     }
   }

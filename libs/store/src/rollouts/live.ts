@@ -6,7 +6,7 @@ import type { Located } from '../targeting-change.js';
 import { TryAgain, type Tx } from '../transaction.js';
 
 /**
- * The one order of locks: the live rollout of (flag, environment), then the environment, then the targeting. Whoever writes a flag
+ * The one order of locks: the queue of (flag, environment), its live rollout, then the environment, then the targeting. Whoever writes a flag
  * locks its live rollout first, locks the environment, and looks again: a rollout that came meanwhile is a reason to begin anew.
  */
 
@@ -20,6 +20,14 @@ const where = ({ flag, environment }: Place) => ({
   environmentId: environment.id,
   state: In([...LIVE_STATES]),
 });
+
+/**
+ * Lets those who start a rollout of a flag and those who write its targeting come one after the other, in the order in which they came:
+ * between the look for the live rollout and its lock no other start can take its place, so that the kill switch is not overtaken.
+ */
+export async function queueUp(tx: Tx, { flag, environment }: Place): Promise<void> {
+  await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`rollout ${environment.id} ${flag.id}`]);
+}
 
 export async function findLiveRollout(tx: Tx, place: Place): Promise<RolloutRow | undefined> {
   return (await tx.findOne(RolloutRow, { where: where(place) })) ?? undefined;

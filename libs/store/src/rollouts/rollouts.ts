@@ -14,7 +14,7 @@ import { refuseIllegal } from './commands.js';
 import { rolloutDocument, rolloutRecord, type RolloutDocument } from './document.js';
 import { outlookOf, type Outlook } from './forecast.js';
 import { findRollout, placeOfRollout, showRollout, type EnvironmentRef, type RolloutRef } from './find.js';
-import { findLiveRollout, lockLiveRollout, rolloutLive } from './live.js';
+import { findLiveRollout, lockLiveRollout, queueUp, rolloutLive } from './live.js';
 import { planFor } from './rollout-plans.js';
 import { withoutRule } from './rule.js';
 import { judgeStart, newRollout, refuseJudged, type RolloutRequest, type StartJudgement } from './start.js';
@@ -157,6 +157,7 @@ export class RolloutStore {
     old: RolloutRow | null,
   ): Promise<RolloutDocument> {
     const found = await locate(tx, { ...ref, flag: request.flag });
+    await queueUp(tx, found);
     const live = await lockLiveRollout(tx, found);
     if (live !== undefined && live.externalKey !== null && live.externalKey === request.externalKey)
       throw new TryAgain('Another start with this external key was quicker.');
