@@ -1,6 +1,7 @@
 import { ServerResponse } from 'node:http';
 import { createClient } from '@fledge/sdk';
 import type { Change, Snapshot } from '@fledge/evaluation';
+import { SnapshotStore } from '@fledge/store';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startApi, type TestApi } from '../support/api.js';
 import { ServiceClient } from '../support/service-client.js';
@@ -172,6 +173,45 @@ describe('a client that comes back with the revision it holds', () => {
     expect(await attached.next('put', 8_000)).toMatchObject({ id: again, data: { reset: true } });
   });
 
+  it('gets what happens meanwhile after what it missed, not before', async () => {
+    const revision = await newest();
+    const from = Number.parseInt(revision, 10);
+    await writes(2);
+    await newest();
+    const { snapshots } = second.runtime;
+    const sequel = snapshots.sequel.bind(snapshots);
+    vi.spyOn(snapshots, 'sequel').mockImplementationOnce(async (...asked) => {
+      const missed = await sequel(...asked);
+      await writes(1);
+      await newest();
+      return missed;
+    });
+    const stream = await open({ lastEventId: revision });
+    for (let count = 0; count < 3; count++) await stream.next('patch');
+    expect(changes(stream.events)).toEqual([0, 1, 2].map((step) => [from + step, from + step + 1]));
+  });
+
+  it('gets what is written while the replica loads what it has never held', async () => {
+    await admin.must('POST', '/projects/default/environments', { key: 'fresh' });
+    const { key: fresh } = await admin.makeKey('fresh');
+    const hints = vi.spyOn(second.runtime.snapshots, 'onHint');
+    // oxlint-disable-next-line typescript/unbound-method -- called with the store it is of
+    const load = SnapshotStore.prototype.load;
+    const reading = vi.spyOn(SnapshotStore.prototype, 'load').mockImplementationOnce(async function (
+      this: SnapshotStore,
+      id,
+    ) {
+      const loaded = await load.call(this, id);
+      await admin.must('POST', '/projects/default/environments/fresh/flags/checkout/enable', {});
+      await until(() => hints.mock.calls.some(([{ environmentId }]) => environmentId === id), 'it is notified');
+      return loaded;
+    });
+    const stream = await openStream(second.url, fresh);
+    streams.push(stream);
+    expect((await stream.next('put')).data).toMatchObject({ flags: { checkout: { enabled: true } } });
+    for (const spy of [hints, reading]) spy.mockRestore();
+  });
+
   it('polls the history that it has heard of from a replica that has not', async () => {
     const lost = await newest();
     const again = lost.replace(/-.*$/, '-cccccccc');
@@ -244,6 +284,21 @@ describe('a client that comes back with the revision it holds', () => {
     expect(network.sent - sent).toBeLessThan(20_000);
     for (const stream of [warm, ...crowd]) stream.close();
     await third.stop();
+  });
+});
+
+describe('an environment', () => {
+  it('is forgotten when nobody has asked for it in half an hour, unless somebody listens', async () => {
+    const { snapshots, streams: hub } = second.runtime;
+    await (await open()).next('put');
+    const { key: other } = await admin.makeKey('development');
+    await new ServiceClient(second.url, other).must('GET', '/sdk/v1/snapshot');
+    expect(snapshots.size).toBeGreaterThan(1);
+    const now = Date.now();
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(now + 31 * 60_000);
+    await snapshots.poll((id) => hub.isListenedTo(id));
+    clock.mockRestore();
+    expect(snapshots.size).toBe(1);
   });
 });
 

@@ -77,12 +77,18 @@ describe.skipIf(binary === undefined)('three replicas behind nginx, configured a
   });
 
   it('the cache answers nobody with the snapshot of another key, whatever was asked before or is asked now', async () => {
-    const environments = ['production', 'development'];
-    const keys = await Promise.all(environments.map(async (environment) => (await admin.makeKey(environment)).key));
+    const part = (await admin.makeKey('production', { tags: ['nobody'] })).key;
+    const asks = [
+      { key: (await admin.makeKey()).key, sees: { environment: 'production', flags: { checkout: {} } } },
+      { key: (await admin.makeKey('development')).key, sees: { environment: 'development' } },
+      { key: part, sees: { environment: 'production', flags: {} } },
+    ];
     for (let round = 0; round < 5; round++) {
-      const asked = Array.from({ length: 20 }, async (_, count) => {
-        const [environment, key] = [environments[count % 2], keys[count % 2]] as [string, string];
-        expect((await get(key)).body).toMatchObject({ environment });
+      const asked = Array.from({ length: 21 }, async (_, count) => {
+        const { key, sees } = asks[count % 3] as (typeof asks)[number];
+        const { body } = await get(key);
+        expect(body).toMatchObject(sees);
+        if (key === part) expect(body.flags).toEqual({});
       });
       await Promise.all(asked);
     }
