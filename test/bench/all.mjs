@@ -45,7 +45,7 @@ try {
   const bundles = parsed(measure('bundles', 'bundles/run.mjs', '--json'));
   const moves = parsed(measure('moves', 'moves/run.mjs', '--json'));
   measure('server', 'server/run.mjs', ...seconds, ...(values.quick ? ['--streams', '1000', '--toggles', '50'] : []));
-  measure('server', 'ofrep/bulk.mjs', '--rounds', '1', ...seconds);
+  measure('server', 'ofrep/bulk.mjs', '--rounds', values.quick ? '1' : '5', ...seconds);
   measure('server', 'server/outcomes.mjs', '--rounds', '1', ...seconds);
   if (existsSync(new URL('node_modules/unleash-server', import.meta.url)))
     measure('peers', 'server/unleash.mjs', ...seconds);

@@ -38,6 +38,7 @@ async function main() {
     FLEDGE_LIMIT_OFREP_PER_SECOND: '0',
     FLEDGE_LIMIT_ADDRESS_PER_SECOND: '0',
     NODE_ENV: 'production',
+    LOG_LEVEL: 'warn',
   });
   try {
     await until(() => fetch(`${service.url}/health/ready`).then((answer) => answer.ok));
@@ -54,6 +55,7 @@ async function main() {
       `${values.flags} flags with a 25 % gate each, an answer of ${sample.length} bytes, ${CONNECTIONS} connections, Node ${process.version}`,
     );
     let users = 0;
+    const rounds = [];
     for (let round = 1; round <= Number(values.rounds); round += 1) {
       const reference = await load(bare, () => ask((users += 1)));
       const bulk = await load(service, () => ask((users += 1)));
@@ -69,15 +71,17 @@ async function main() {
       report('all flags, a new user each', bulk);
       report('all flags, 304', same);
       report('one flag', one);
-      note({
-        group: 'server',
-        what: `all ${values.flags} flags for a new user over HTTP, against bare node:http`,
-        value: reference.cpu / bulk.cpu,
-        bar: 1 / 4,
-        atLeast: true,
-        more: `${bulk.rate.toFixed(0)} and ${reference.rate.toFixed(0)} requests a second`,
-      });
+      rounds.push({ ratio: reference.cpu / bulk.cpu, rates: [bulk.rate, reference.rate] });
     }
+    const { ratio, rates } = rounds.toSorted((a, b) => a.ratio - b.ratio)[Math.floor(rounds.length / 2)];
+    note({
+      group: 'server',
+      what: `all ${values.flags} flags for a new user over HTTP, against bare node:http`,
+      value: ratio,
+      bar: 1 / 4,
+      atLeast: true,
+      more: `${rates.map((rate) => rate.toFixed(0)).join(' and ')} requests a second, the median of ${rounds.length} rounds`,
+    });
     bare.process.kill();
   } finally {
     service.process.kill('SIGTERM');
