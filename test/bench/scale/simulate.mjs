@@ -7,12 +7,12 @@ import { parseArgs } from 'node:util';
 const { values } = parseArgs({
   options: {
     'stream-kb': { type: 'string', default: '11' },
-    'open-ms': { type: 'string', default: '0.8' },
+    'open-ms': { type: 'string', default: '0.4' },
     'event-us': { type: 'string', default: '13' },
     'event-bytes': { type: 'string', default: '285' },
-    'report-ms': { type: 'string', default: '1.25' },
-    'idle-mib': { type: 'string', default: '150' },
-    'idle-transactions': { type: 'string', default: '1.5' },
+    'report-ms': { type: 'string', default: '0.6' },
+    'idle-mib': { type: 'string', default: '140' },
+    'idle-transactions': { type: 'string', default: '3.5' },
   },
 });
 const slope = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Number(value)]));
