@@ -42,6 +42,8 @@ type Told = Record<Arm, { readonly first: number; readonly n: number; readonly k
 const visits = (url: string, from: number): string => `
   const client = createClient({ url: '${url}', sdkKey: '${key}', report: { intervalMs: 100 } });
   await client.ready({ timeoutMs: 10_000 });
+  // What measures is loaded beside the snapshot, and calls before it are missed; this waits for it.
+  await client.flush();
   const told = { canary: { first: 0, n: 0, k: 0, a: 0 }, baseline: { first: 0, n: 0, k: 0, a: 0 } };
   for (let visit = 0; visit < 200; visit++) {
     const context = { targetingKey: 'user-' + (${from} + visit % 40) };
