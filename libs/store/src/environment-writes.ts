@@ -14,9 +14,8 @@ import { refuseProtected, refuseUnexplained } from './protection.js';
 import { cohortsPatch, reachedCohorts } from './reach.js';
 import type { Cause } from './scope.js';
 import { refuseLiveRollouts } from './rollouts/end-all.js';
-import { withoutMarks } from './rollouts/rule.js';
 import { surroundingsOf } from './surroundings.js';
-import { initialTargeting } from './targeting-defaults.js';
+import { targetingFrom } from './targeting-defaults.js';
 import { updateRow, type Tx } from './transaction.js';
 
 /** What can happen to an environment as such, in the caller's transaction, which holds the locks of the project and of it. */
@@ -130,10 +129,7 @@ export async function insertEnvironmentAsItWas(
   const flags = await tx.find(FlagRow, { where: { projectId: owner.id }, order: { id: 'ASC' } });
   const documents = flags.map((flag) => ({
     flag,
-    document: Object.hasOwn(targeting, flag.key)
-      ? // What measured it went with it.
-        withoutMarks(targeting[flag.key] ?? initialTargeting(flag))
-      : initialTargeting(flag),
+    document: targetingFrom(Object.hasOwn(targeting, flag.key) ? targeting[flag.key] : undefined, flag),
   }));
   const version = row.snapshotVersion + 1;
   await insertTargetings(

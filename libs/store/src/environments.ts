@@ -15,8 +15,7 @@ import { containing, slice, toPage, type Page, type PageQuery } from './page.js'
 import { cohortsPatch, reachedCohorts } from './reach.js';
 import { refuseProtected } from './protection.js';
 import { endRollouts, lockRolloutsOf } from './rollouts/end-all.js';
-import { withoutMarks } from './rollouts/rule.js';
-import { initialTargeting } from './targeting-defaults.js';
+import { targetingFrom } from './targeting-defaults.js';
 import { insertTargetings } from './targeting-rows.js';
 import { read, write, type Tx } from './transaction.js';
 
@@ -141,7 +140,7 @@ export async function createEnvironmentRow(
   const targetings = flags.map((flag) => {
     const found = copied.get(flag.id);
     // Another environment's rollouts measure nothing here.
-    const document = found === undefined ? initialTargeting(flag) : withoutMarks(found);
+    const document = targetingFrom(found, flag);
     return { flag, document: { ...document, enabled: document.enabled && input.keepEnabled === true } };
   });
   await insertTargetings(

@@ -15,10 +15,9 @@ import { reachOfAll, withReach } from './reach.js';
 import { flagsRequiring, refuseReferenced } from './references.js';
 import type { Cause, Scope } from './scope.js';
 import { surroundingsOf } from './surroundings.js';
-import { initialTargeting } from './targeting-defaults.js';
+import { initialTargeting, targetingFrom } from './targeting-defaults.js';
 import { refuseLiveRollouts } from './rollouts/end-all.js';
 import { lockLiveRollouts } from './rollouts/live.js';
-import { withoutMarks } from './rollouts/rule.js';
 import { updateRow, type Tx } from './transaction.js';
 
 /** What can happen to a flag, in the caller's transaction, whose scope is locked: for requests, reverts and imports alike. */
@@ -164,10 +163,7 @@ export async function recreateFlag(
   const targetings = new Map(
     environments.map(({ id, key }) => [
       id,
-      // What measured it went with it.
-      Object.hasOwn(was.targeting, key)
-        ? withoutMarks(was.targeting[key] ?? initialTargeting(row))
-        : initialTargeting(row),
+      targetingFrom(Object.hasOwn(was.targeting, key) ? was.targeting[key] : undefined, row),
     ]),
   );
   await insertTargetings(

@@ -1,6 +1,7 @@
 import type { FlagType, JsonValue } from '@fledge/evaluation';
 import type { FlagRow } from './entities/flag.entity.js';
 import type { Targeting } from './entities/targeting.entity.js';
+import { withoutMarks } from './rollouts/rule.js';
 
 type Variants = Readonly<Record<string, JsonValue>>;
 
@@ -27,6 +28,12 @@ export function initialTargeting(flag: Pick<FlagRow, 'type' | 'variants' | 'defa
     fallthrough: flag.defaultVariant === null ? null : { variant: flag.defaultVariant },
   };
 }
+
+/** How a flag begins where a targeting is brought back or copied (undefined: there is none): whatever measured that one is gone. */
+export const targetingFrom = (
+  found: Targeting | undefined,
+  flag: Pick<FlagRow, 'type' | 'variants' | 'defaultVariant'>,
+): Targeting => (found === undefined ? initialTargeting(flag) : withoutMarks(found));
 
 function variantWith(variants: Variants, value: boolean, preferred: string): string | null {
   if (Object.hasOwn(variants, preferred) && variants[preferred] === value) return preferred;
