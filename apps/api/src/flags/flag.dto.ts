@@ -4,7 +4,7 @@ import type { Metadata, VariantInfo } from '@fledge/store';
 import { Allow, IsBoolean, IsIn, IsObject, IsOptional } from 'class-validator';
 import { CommentDto } from '../http/comment.dto.js';
 import { DocumentProblemDto } from '../http/openapi.js';
-import { IsKey, IsText, IsTexts, MayBeAbsent } from '../http/strings.js';
+import { IsKey, IsTags, IsText, MayBeAbsent } from '../http/strings.js';
 
 const TYPES: readonly FlagType[] = ['boolean', 'string', 'number', 'object'];
 
@@ -133,7 +133,7 @@ export class CreateFlagDto extends CommentDto {
 
   @ApiPropertyOptional({ type: [String], example: ['payments'] })
   @IsOptional()
-  @IsTexts(50, 100)
+  @IsTags()
   tags?: string[];
 
   @ApiPropertyOptional({ example: false })
@@ -185,7 +185,7 @@ export class UpdateFlagDto extends CommentDto {
 
   @ApiPropertyOptional({ type: [String], nullable: true, example: ['payments', 'web'] })
   @IsOptional()
-  @IsTexts(50, 100)
+  @IsTags()
   tags?: string[] | null;
 
   @ApiPropertyOptional({ type: Boolean, nullable: true, example: true })

@@ -40,6 +40,9 @@ export const IsTexts = (count: number, most: number) =>
     IsText(most, true),
   );
 
+/** The tags of a flag, or of a key that sees the flags with one of them. */
+export const IsTags = () => IsTexts(50, 100);
+
 const INSTANT =
   /^(?!0000)\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:0\d|1[0-4]):[0-5]\d)$/;
 

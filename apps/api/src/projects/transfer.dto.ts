@@ -3,7 +3,7 @@ import type { CohortRule, FlagType, JsonValue, Prerequisite, Rule, Serve } from 
 import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsObject, ValidateIf } from 'class-validator';
 import { CommentDto } from '../http/comment.dto.js';
 import { DocumentProblemDto } from '../http/openapi.js';
-import { IsKey, IsPresent, IsText, IsTexts, MayBeAbsent } from '../http/strings.js';
+import { IsKey, IsPresent, IsTags, IsText, MayBeAbsent } from '../http/strings.js';
 
 const TYPES: readonly FlagType[] = ['boolean', 'string', 'number', 'object'];
 const MayBeNull = () => ValidateIf((_dto: object, value: unknown) => value !== null);
@@ -68,7 +68,7 @@ export class TransferredFlagDto extends TransferredProjectDto {
   defaultVariant!: string | null;
 
   @ApiProperty({ type: [String], example: ['payments'] })
-  @IsTexts(50, 100)
+  @IsTags()
   tags!: string[];
 
   @ApiProperty({ example: false })

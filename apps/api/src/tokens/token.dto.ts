@@ -4,13 +4,10 @@ import { IsIn, IsOptional, Matches } from 'class-validator';
 import { CommentDto } from '../http/comment.dto.js';
 import { DocumentProblemDto } from '../http/openapi.js';
 import { PageQueryDto } from '../http/page.query.js';
-import { IsInstant, IsKey, IsText, IsTexts, MayBeAbsent } from '../http/strings.js';
+import { IsInstant, IsKey, IsTags, IsText, IsTexts, MayBeAbsent } from '../http/strings.js';
 
 const DURATION = /^\d{1,9}[smhd]$/;
 const KINDS: readonly TokenKind[] = ['management', 'sdk', 'client'];
-/** As many and as long as a flag may have. */
-const MOST_TAGS = 50;
-const LONGEST_TAG = 100;
 const ROLES: readonly Role[] = ['admin', 'editor', 'operator', 'viewer'];
 
 export class TokenDto {
@@ -147,7 +144,7 @@ export class CreateTokenDto extends CommentDto {
     example: ['payments'],
   })
   @MayBeAbsent()
-  @IsTexts(MOST_TAGS, LONGEST_TAG)
+  @IsTags()
   tags?: string[];
 
   @ApiPropertyOptional({ example: '2027-01-01T00:00:00Z' })
@@ -173,7 +170,7 @@ export class RotateTokenDto extends CommentDto {
     example: ['payments'],
   })
   @IsOptional()
-  @IsTexts(MOST_TAGS, LONGEST_TAG)
+  @IsTags()
   tags?: string[] | null;
 
   @ApiPropertyOptional({
