@@ -98,9 +98,8 @@ function flatten(error: ValidationError, parent: string): Problem[] {
 /** What is missing or of the wrong type breaks every further rule, and nobody learns from hearing them all. */
 function decisive(problems: readonly Problem[], value: unknown): readonly Problem[] {
   const wrongType = problems.find(({ code }) => code === 'wrong_type');
-  const [first] = wrongType === undefined ? problems : [wrongType];
-  if (value === undefined && first !== undefined) return [{ ...first, code: 'missing' }];
-  return wrongType === undefined ? problems : [wrongType];
+  const told = wrongType === undefined ? problems : [wrongType];
+  return value === undefined ? told.slice(0, 1).map((problem) => ({ ...problem, code: 'missing' })) : told;
 }
 
 const pointerTo = (parent: string, name: string): string =>
